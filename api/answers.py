@@ -1,0 +1,43 @@
+"""What goes back: AWS's XML, or the JSON envelope that every native answer shares."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from api import xml
+from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
+from iam.errors import IamError, ServiceUnavailable
+
+XML = "text/xml"
+JSON = "application/json"
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def answer(body: bytes, content_type: str, request_id: str, status: int = 200) -> web.Response:
+    """A response as AWS sends it, with its request id."""
+    return web.Response(
+        body=body, status=status, headers={"x-amzn-RequestId": request_id, "Content-Type": content_type}
+    )
+
+
+def success(data: Any, request_id: str) -> web.Response:
+    """The envelope around a result."""
+    return answer(_encode({"success": True, "data": data}), JSON, request_id)
+
+
+def failure(error: IamError, request_id: str, *, json: bool, namespace: str) -> web.Response:
+    """A refusal, in the protocol that the caller speaks."""
+    status = STATUS[type(error)]
+    if json:
+        told: Mapping[str, Any] = {"code": upper_snake(error.code), "message": error.message}
+        response = answer(_encode({"success": False, "error": told}), JSON, request_id, status)
+    else:
+        kind = "Sender" if status < 500 else "Receiver"
+        body = xml.render_error(namespace, kind, error.code, error.message, request_id)
+        response = answer(body, XML, request_id, status)
+    if isinstance(error, ServiceUnavailable):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response

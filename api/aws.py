@@ -1,0 +1,136 @@
+"""AWS's own API at `/`: the Query protocol with XML replies, and the same actions in the JSON envelope."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api import actions, answers, pages, xml
+from api.actions import Read, Write
+from api.body import read_body
+from api.model import Operation, load
+from api.parameters import from_form, from_json, read_form, read_json
+from api.service import Request, Service
+from eventstore.record import Record
+from iam.errors import InvalidAction, MalformedInput, MissingAction, NotYetImplemented
+
+PRODUCT_PAGE = "https://aws.amazon.com/iam"
+FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
+UNKNOWN_OPERATION = b"<UnknownOperationException/>"
+
+IAM = load("iam", "2010-05-08")
+STS = load("sts", "2011-06-15")
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One action with its parameters, whichever protocol it came in."""
+
+    operation: Operation
+    parameters: dict[str, Any]
+
+
+async def read_call(http: web.Request, *, json: bool) -> Call | None:
+    """What the request asks; None if it names no action. Raises the refusals of an unreadable request."""
+    fields = read_form(http.rel_url.raw_query_string)
+    _, hash_sign, in_path = http.raw_path.partition("?")[0].partition("/%23")
+    if hash_sign:
+        fields |= read_form(in_path)
+    body = await read_body(http)
+    if not body:
+        return _call_of_form(fields, json=json)
+    match http.content_type if hdrs.CONTENT_TYPE in http.headers else None:
+        case "application/x-www-form-urlencoded":
+            return _call_of_form(fields | read_form(body), json=json)
+        case "application/json":
+            return _call_of_json(fields, read_json(body))
+        case None:
+            raise MalformedInput(f"The request has a body but no Content-Type: {FORM} and application/json are read.")
+        case other:
+            raise MalformedInput(f"Content-Type {other} is not read: {FORM} and application/json are.")
+
+
+def _call_of_form(form: Mapping[str, str], *, json: bool) -> Call | None:
+    action = form.get("Action")
+    if not action:
+        return None
+    operation = _operation(action, form.get("Version"), json=json)
+    return Call(operation, from_form(operation, form))
+
+
+def _call_of_json(fields: Mapping[str, str], body: Mapping[str, msgspec.Raw]) -> Call | None:
+    told = {**fields, **{name: _text(name, body[name]) for name in ("Action", "Version") if name in body}}
+    action = told.get("Action")
+    if not action:
+        return None
+    operation = _operation(action, told.get("Version"), json=True)
+    given = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+    return Call(operation, from_json(operation, {**given, **body}))
+
+
+def _text(name: str, raw: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.ValidationError:
+        raise MalformedInput(f"{name} must be a string") from None
+
+
+def _operation(action: str, version: str | None, *, json: bool) -> Operation:
+    """The operation of this name. The JSON protocol is ours, and does without a Version."""
+    for service in (IAM, STS):
+        if version == service.version or (json and version is None):
+            operation = service.operations.get(action)
+            if operation is not None:
+                return operation
+    shown = "NO_VERSION_SPECIFIED" if version is None else version
+    raise InvalidAction(f"Could not find operation {action} for version {shown}")
+
+
+async def perform(service: Service, request: Request, call: Call) -> tuple[Mapping[str, Any], Record[Any] | None]:
+    """Do what the call asks. The result's members, and the record if it was a write."""
+    name = call.operation.name
+    if call.operation.service is STS:
+        if name != "GetCallerIdentity":
+            raise NotYetImplemented(f"sts:{name} is not implemented yet.")
+        actor = request.caller.actor
+        return {"UserId": actor.id, "Account": request.caller.account, "Arn": actor.arn}, None
+    action = actions.IAM.get(name)
+    if action is None:
+        raise NotYetImplemented(f"iam:{name} is not implemented yet.")
+    if isinstance(action, Write):
+        record = (await service.write(request, name, action, call.parameters)).records[0]
+        if action.result is None:
+            return {}, record
+        return action.result(record.event, record.account, service.world.partition), record
+    query = msgspec.convert(call.parameters, action.query)
+    state, _ = await service.accounts.state(request.caller.account)
+    if isinstance(action, Read):
+        return action.reply(action.read(state, query)), None
+    after = pages.start_of(query, call.parameters.get("marker"))
+    items, more = pages.page(query, action.read(state, query, after), call.parameters.get("max_items"))
+    return {**action.reply(items), **more}, None
+
+
+async def handle(service: Service, http: web.Request, request: Request, *, json: bool) -> web.Response:
+    """Answer a request at `/`. Refusals are raised."""
+    request_id = request.request_id
+    call = await read_call(http, json=json)
+    if call is None:
+        return _no_action(http, request_id, json=json)
+    result, record = await perform(service, request, call)
+    if not json:
+        return answers.answer(xml.render(call.operation, result, request_id), answers.XML, request_id)
+    if record is None:
+        return answers.success(result, request_id)
+    told = {"id": record.id, "position": record.position, "created_at": record.recorded_at, "outcome": record.outcome}
+    return answers.success({**told, **result}, request_id)
+
+
+def _no_action(http: web.Request, request_id: str, *, json: bool) -> web.Response:
+    if json:
+        raise MissingAction("The request must name an Action.")
+    if http.path == "/":
+        return web.Response(status=302, headers={"Location": PRODUCT_PAGE, "x-amzn-RequestId": request_id})
+    return answers.answer(UNKNOWN_OPERATION, answers.XML, request_id, 404)

@@ -1,0 +1,33 @@
+"""Who is asking, and on whose account."""
+
+import re
+
+import msgspec
+
+from eventstore.record import Actor
+from iam.arns import root_arn
+
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The principal of one request. `account` is the one all its reads and writes are about."""
+
+    account: str
+    actor: Actor
+
+
+def unauthenticated(authorization: str, default_account: str, partition: str) -> Caller:
+    """The caller with `--auth off`: no signature is checked, and the access key id names the account.
+
+    Twelve digits are the root user of that account; any other key, or none, is the root of the default account.
+    """
+    key = access_key_id(authorization)
+    account = key if key is not None and _ACCOUNT.fullmatch(key) else default_account
+    return Caller(account, Actor(id=account, arn=root_arn(partition, account), access_key_id=key))
+
+
+def access_key_id(authorization: str) -> str | None:
+    """The access key id in a SigV4 Authorization header, or None."""
+    _, found, rest = authorization.partition("Credential=")
+    return rest.partition("/")[0][:128] if found and rest else None

@@ -1,0 +1,43 @@
+"""From a refusal to what HTTP says of it: the one table of statuses, and the two spellings of a code."""
+
+import re
+from functools import cache
+
+from iam import errors as e
+from iam.errors import IamError
+
+STATUS: dict[type[IamError], int] = {
+    e.NoSuchEntity: 404,
+    e.EntityAlreadyExists: 409,
+    e.LimitExceeded: 409,
+    e.DeleteConflict: 409,
+    e.InvalidInput: 400,
+    e.MalformedPolicyDocument: 400,
+    e.PolicyNotAttachable: 400,
+    e.AccessDenied: 403,
+    e.ValidationError: 400,
+    e.MalformedInput: 400,
+    e.InvalidAction: 400,
+    e.MissingAction: 400,
+    e.RequestTooLarge: 413,
+    e.RequestTimeout: 408,
+    e.NotYetImplemented: 501,
+    e.IdempotentParameterMismatch: 400,
+    e.ServiceUnavailable: 503,
+    e.ServiceFailure: 500,
+}
+
+_CLASSES = {error.code: error for error in STATUS}
+
+RETRY_AFTER_SECONDS = 1
+
+
+def refusal(code: str, message: str) -> IamError:
+    """The refusal that a record tells of, to be answered a second time."""
+    return _CLASSES[code](message)
+
+
+@cache
+def upper_snake(code: str) -> str:
+    """A code of AWS as the JSON envelope writes it: NoSuchEntity is NO_SUCH_ENTITY."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", code).upper()

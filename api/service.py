@@ -1,0 +1,154 @@
+"""The running service: a log and its writer, the accounts in memory, the projections, and how they start and stop."""
+
+import asyncio
+import hmac
+import os
+from base64 import b32encode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from api.actions import Write
+from api.caller import Caller
+from api.errors import refusal
+from eventstore.log import Log
+from eventstore.record import Actor, Row, event_id_time, open_envelope
+from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
+from iam import policies
+from iam.commands import InstallCatalogue, Moment
+from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable
+from iam.events import AnyEvent
+from iam.state import Draft, World
+from projections.accounts import Accounts
+from projections.projector import Projector
+from projections.records import UnknownEvent
+from projections.store import Projections
+
+DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a request beside what it asks."""
+
+    caller: Caller
+    request_id: str
+    command_id: str | None
+    source_ip: str
+    user_agent: str
+
+
+class Service:
+    """Everything behind the protocols. `start` it on the event loop that it will serve from."""
+
+    def __init__(self, log: Log, projections: Projections, world: World, digest_key: bytes) -> None:
+        self.log = log
+        self.world = world
+        self.projections = projections
+        self.projector = Projector(log, projections)
+        self.accounts = Accounts(log, projections, world, self.projector.publish)
+        self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
+        self._digest_key = digest_key
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = False
+
+    async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
+        """Catch up the projections and begin to write. `progress` hears how many accounts are still to be read."""
+        missing = await self.projector.reconcile()
+        self._tasks = [
+            asyncio.create_task(self._writer.run(), name="writer"),
+            asyncio.create_task(self.projector.run(), name="projector"),
+        ]
+        progress(missing)
+        while self.projector.lag:
+            await asyncio.sleep(0.05)
+            progress(self.projector.lag)
+        await self._install_catalogue()
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Finish what was accepted, then close the files."""
+        self.ready = False
+        self._writer.close()
+        self.projector.close()
+        await asyncio.gather(*self._tasks)
+        await self.projections.close()
+        await self.log.close()
+
+    async def write(
+        self, request: Request, action: str, write: Write, parameters: Mapping[str, Any]
+    ) -> Answer[AnyEvent]:
+        """Have a command decided and recorded. Raises the refusal, also one that was recorded earlier."""
+        command = msgspec.convert(parameters, write.command)
+
+        def decide(state: Draft, at: datetime) -> list[Any]:
+            return write.decide(state, command, Moment(at, new_id))
+
+        try:
+            answer = await self._writer.submit(
+                Command(
+                    account=request.caller.account,
+                    action=action,
+                    decide=decide,
+                    parameters=_told(parameters),
+                    actor=request.caller.actor,
+                    command_id=request.command_id or request.request_id,
+                    request_digest=self._digest(action, parameters, request.caller.actor),
+                    request_id=request.request_id,
+                    source_ip=request.source_ip,
+                    user_agent=request.user_agent,
+                )
+            )
+        except Unavailable as error:
+            raise ServiceUnavailable(f"Nothing is known to have changed: {error}. The call may be repeated.") from error
+        except UnknownEvent as error:
+            raise ServiceUnavailable(f"The account is read-only for this version of the program: {error}") from error
+        except CommandMismatch as error:
+            raise IdempotentParameterMismatch(
+                f"The command id {error} was used before, with other parameters or by another caller."
+            ) from error
+        attempt = answer.records[0].attempt
+        if attempt is not None and attempt.code is not None:
+            raise refusal(attempt.code, attempt.message or "")
+        return answer
+
+    async def find_record(self, account: str, which: str) -> Row | None:
+        """The record with this event id or position, if the account has it."""
+        if which.isascii() and which.isdigit() and len(which) < 19:
+            rows = await self.log.get(account, [int(which)])
+            return rows[0] if rows else None
+        recorded_at = event_id_time(which)
+        if recorded_at is None:
+            return None
+        rows = await self.log.get(account, [await self.log.position_at(account, recorded_at)])
+        return rows[0] if rows and open_envelope(rows[0]).id == which.lower() else None
+
+    def _digest(self, action: str, parameters: Mapping[str, Any], actor: Actor) -> str:
+        # Keyed, so that what the parameters say cannot be guessed from the digest.
+        return hmac.digest(self._digest_key, _canonical((action, parameters, actor.id)), "sha256").hex()
+
+    async def _install_catalogue(self) -> None:
+        arn = f"arn:{self.world.partition}:iam::aws:root"
+        caller = Caller(policies.AWS, Actor(id=policies.AWS, arn=arn, source="service"))
+        state, _ = await self.accounts.state(policies.AWS)
+        if policies.install_catalogue(state, InstallCatalogue(), Moment(datetime.min, new_id)):
+            request = Request(caller=caller, request_id="", command_id=None, source_ip="", user_agent="iam-ledger")
+            request = msgspec.structs.replace(request, command_id=f"catalogue-{self.world.catalogue.digest}")
+            await self.write(request, "InstallCatalogue", Write(InstallCatalogue, policies.install_catalogue), {})
+
+
+def new_id(prefix: str) -> str:
+    """An id in AWS's form that nobody has used: four letters, then 17 of A-Z and 2-7, 80 bits of chance."""
+    return prefix + b32encode(os.urandom(11))[:17].decode()
+
+
+def _told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as an attempt records them; a long document is worth its length only."""
+    told = dict(parameters)
+    document = told.get("policy_document")
+    if document is not None and len(document) > DOCUMENT_CHARACTERS_IN_ATTEMPT:
+        told["policy_document"] = f"({len(document)} characters)"
+    return told

@@ -1,0 +1,1 @@
+"""The append-only log: ledgers of records, their hash chain, group commit. Knows bytes, not IAM."""

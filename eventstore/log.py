@@ -1,0 +1,86 @@
+"""The contract of a log, and the only four ways an append can end badly.
+
+A log keeps ledgers, one per account, each a sequence of rows at positions 1, 2, 3 … without gaps. It knows
+bytes, not what they say. `tests/eventstore/test_log.py` is this contract as a suite; every backend passes it.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol
+
+from eventstore.record import Head, Row
+
+
+class LogError(Exception):
+    """Base of what an append can answer besides success."""
+
+
+class WrongPosition(LogError):
+    """A ledger's head is not where the rows say it is. Nothing was written."""
+
+
+class DuplicateCommand(LogError):
+    """Some rows repeat a command that the ledger holds already. Nothing was written."""
+
+    def __init__(self, commands: Iterable[tuple[str, str]]) -> None:
+        self.commands = frozenset(commands)  # (account, command_id)
+        super().__init__(f"{len(self.commands)} command(s) already recorded")
+
+
+class NotWritten(LogError):
+    """The append failed and left nothing behind (disk full, busy). The same rows may be tried again."""
+
+
+class OutcomeUnknown(LogError):
+    """The append may or may not be on disk. Reopen the log and look before writing again."""
+
+
+class Log(Protocol):
+    """What a backend offers. Reads never see an append that may still be undone."""
+
+    async def append(self, rows: Sequence[Row]) -> None:
+        """Write rows of one or more ledgers; when it returns, they are on disk.
+
+        Rows of one ledger stand together in order, and the position before the first is the expected head.
+        All rows are written or none. Raises WrongPosition, DuplicateCommand, NotWritten or OutcomeUnknown.
+        """
+
+    async def read(self, account: str, after: int = 0, limit: int = 1000) -> list[Row]:
+        """Up to `limit` rows that follow the position `after`, in order."""
+
+    async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
+        """The rows at these positions, in order; positions that do not exist are left out."""
+
+    async def find(self, account: str, command_id: str) -> list[Row]:
+        """The rows of one command, in order; empty when it was never recorded."""
+
+    async def head(self, account: str) -> Head:
+        """The end of the ledger; EMPTY when nothing was ever written to it."""
+
+    async def position_at(self, account: str, recorded_at: int) -> int:
+        """The last position recorded at or before the time (microseconds since 1970), 0 for none."""
+
+    async def heads(self, after: str = "", limit: int = 1000) -> list[tuple[str, Head]]:
+        """Accounts that have a record, and the heads of their ledgers: up to `limit` behind an account, in order."""
+
+    async def reopen(self) -> None:
+        """After OutcomeUnknown: let go of the medium and take hold of it anew. Raises OSError or sqlite3.Error."""
+
+    async def close(self) -> None:
+        """Release the medium. The log is not used afterwards."""
+
+
+async def all_heads(log: Log, page: int = 1000) -> AsyncIterator[tuple[str, Head]]:
+    """Every account that has a record, in order, with the head of its ledger."""
+    after = ""
+    while heads := await log.heads(after, page):
+        for account, head in heads:
+            yield account, head
+        after = heads[-1][0]
+
+
+async def read_all(log: Log, account: str, after: int = 0, page: int = 1000) -> AsyncIterator[Row]:
+    """All rows of a ledger after a position, page by page, so that memory stays flat."""
+    while rows := await log.read(account, after, page):
+        for row in rows:
+            yield row
+        after = rows[-1].position

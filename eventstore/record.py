@@ -1,0 +1,149 @@
+"""What the log holds: one event, or one attempt, in its envelope.
+
+A record is stored as the JSON of `Record` and never encoded again: the hash covers the stored bytes. Field
+names are the storage format; a new field needs a default, an event that changes its meaning a new tag.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+E = TypeVar("E")
+
+Outcome = Literal["changed", "unchanged", "refused", "denied"]
+Source = Literal["api", "import", "restore", "service"]
+
+GENESIS = "0" * 64  # `previous` of a ledger's first record
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked: identity is the unique id, the ARN is how it was called then."""
+
+    id: str
+    arn: str
+    access_key_id: str | None = None
+    source: Source = "api"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A write call that changed nothing: already so (no code), refused, or denied."""
+
+    parameters: Mapping[str, Any]
+    code: str | None = None
+    message: str | None = None
+
+
+class Record(msgspec.Struct, Generic[E], frozen=True, kw_only=True, omit_defaults=True):
+    """One place in one ledger. `changed` carries the event, every other outcome the attempt."""
+
+    account: str
+    position: int
+    id: str
+    outcome: Outcome
+    event: E | None = None
+    attempt: Attempt | None = None
+    recorded_at: datetime
+    effective_at: datetime
+    actor: Actor
+    source_ip: str = ""
+    user_agent: str = ""
+    request_id: str = ""
+    action: str
+    command_id: str
+    command_index: int = 0
+    request_digest: str = ""
+    previous: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A record as the log stores it. `record` is the truth, the rest are copies for indexes and the hash."""
+
+    account: str
+    position: int
+    recorded_at: int  # microseconds since 1970
+    command_id: str
+    command_index: int
+    record: bytes
+    hash: bytes
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of a ledger; position 0 is a ledger that nothing was ever written to."""
+
+    position: int = 0
+    recorded_at: int = 0
+    hash: str = GENESIS
+
+
+EMPTY = Head()
+
+_encode = msgspec.json.Encoder().encode
+_read_any = msgspec.json.Decoder(Record[dict[str, Any]]).decode
+
+
+def leaf_hash(record: bytes) -> bytes:
+    """SHA-256 over 0x00 and the stored bytes: RFC 6962's leaf hash, so that chain and Merkle tree share it."""
+    return sha256(b"\x00" + record).digest()
+
+
+def seal(record: Record[Any]) -> Row:
+    """Encode a record once and for ever."""
+    stored = _encode(record)
+    return Row(
+        record.account,
+        record.position,
+        microseconds(record.recorded_at),
+        record.command_id,
+        record.command_index,
+        stored,
+        leaf_hash(stored),
+    )
+
+
+def open_envelope(row: Row) -> Record[dict[str, Any]]:
+    """Decode with the event as a plain dict, so that even an event this program does not know can be shown and checked.
+
+    Raises msgspec.DecodeError when the stored bytes are no record.
+    """
+    return _read_any(row.record)
+
+
+def head_of(row: Row) -> Head:
+    """The ledger's head once this row is its last."""
+    return Head(row.position, row.recorded_at, row.hash.hex())
+
+
+def microseconds(at: datetime) -> int:
+    """Whole microseconds since 1970, the unit of every stored time."""
+    return (at - EPOCH) // MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The instant that `microseconds` counted."""
+    return EPOCH + timedelta(microseconds=value)
+
+
+def new_event_id(at: datetime) -> str:
+    """A UUIDv7 whose time is the record's, to the microsecond: a ledger's ids sort and are found by time.
+
+    RFC 9562 method 3: 48 bits of milliseconds, then 12 bits that hold the fraction of the millisecond.
+    """
+    milliseconds, rest = divmod(microseconds(at), 1000)
+    fraction = -(-rest * 4096 // 1000)
+    tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    text = f"{milliseconds:012x}7{fraction:03x}{tail:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def event_id_time(event_id: str) -> int | None:
+    """The recorded_at, in microseconds, of the record that bears this id; None when it is no event id."""
+    text = event_id.replace("-", "").lower()
+    if len(text) != 32 or text[12] != "7" or not set(text) <= set("0123456789abcdef"):
+        return None
+    return int(text[:12], 16) * 1000 + int(text[13:16], 16) * 1000 // 4096

@@ -1,0 +1,299 @@
+"""The contract on SQLite: the only writer of `ledger.db`.
+
+A batch is one multi-row INSERT, so it is atomic by itself, one hop to aiosqlite's thread and no transaction
+that a cancelled task could leave open. WAL with synchronous=FULL: when the statement returns, the rows
+have been synced. Readers use connections of their own, which see committed rows only.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+
+from eventstore.log import DuplicateCommand, LogError, NotWritten, OutcomeUnknown, WrongPosition
+from eventstore.record import EMPTY, Head, Row, head_of
+
+APPLICATION_ID = 0x49414D4C  # "IAML"
+SCHEMA_VERSION = 1
+ROWS_PER_INSERT = 512  # 7 variables each, far below SQLite's 32,766
+
+_COLUMNS = "account, position, recorded_at, command_id, command_index, record, hash"
+_SELECT = f"SELECT {_COLUMNS} FROM records"
+
+_HEADS = """
+    WITH RECURSIVE found (account) AS (
+        SELECT min(account) FROM records WHERE account > ?
+        UNION ALL
+        SELECT (SELECT min(account) FROM records WHERE account > found.account) FROM found WHERE account IS NOT NULL
+        LIMIT ?
+    )
+    SELECT account, position, recorded_at, hash FROM found JOIN records USING (account)
+    WHERE position = (SELECT max(position) FROM records WHERE account = found.account)
+    ORDER BY account
+"""
+
+_WRITER_PRAGMAS = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA busy_timeout = 5000;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA recursive_triggers = ON;
+    PRAGMA cell_size_check = ON;
+    PRAGMA journal_size_limit = 67108864;
+"""
+
+# What the writing connection may still do once it is open: read, append, and begin or end a transaction.
+_PERMITTED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_TRANSACTION,
+}
+# The statement was undone and the file is sound; anything else leaves the outcome open.
+_DEFINITE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_TOOBIG,
+}
+
+
+class SqliteLog:
+    """A log in one SQLite file. Build it with `open` or `open_read_only`."""
+
+    def __init__(self, path: Path, reader: aiosqlite.Connection, writer: aiosqlite.Connection | None) -> None:
+        self.path = path
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open for reading and writing, creating the file when it is not there.
+
+        Raises LogError when the file is not a log of this program, or a newer one.
+        """
+        writer = await _connect_writer(path)
+        return cls(path, await _connect_reader(path), writer)
+
+    @classmethod
+    async def open_read_only(cls, path: Path) -> Self:
+        """Open an existing log for reading only, beside a running writer or from a folder nobody may write to."""
+        return cls(path, await _connect_reader(path), None)
+
+    async def append(self, rows: Sequence[Row]) -> None:
+        """See Log.append."""
+        if self._writer is None:
+            raise OutcomeUnknown("the log is not open for writing")
+        try:
+            if len(rows) <= ROWS_PER_INSERT:
+                await self._writer.execute(_insert(len(rows)), _values(rows))
+            else:
+                await self._append_in_parts(self._writer, rows)
+        except sqlite3.IntegrityError as error:
+            raise await self._refusal(rows, error) from error
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+
+    async def _append_in_parts(self, writer: aiosqlite.Connection, rows: Sequence[Row]) -> None:
+        # Only the log's one writer task gets here, and no request can cancel it between BEGIN and COMMIT.
+        await writer.execute("BEGIN IMMEDIATE")
+        try:
+            for start in range(0, len(rows), ROWS_PER_INSERT):
+                part = rows[start : start + ROWS_PER_INSERT]
+                await writer.execute(_insert(len(part)), _values(part))
+            await writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                await writer.execute("ROLLBACK")
+            raise
+
+    async def _refusal(self, rows: Sequence[Row], error: sqlite3.IntegrityError) -> LogError:
+        """Which of the two promises the rows would have broken."""
+        commands = {(row.account, row.command_id) for row in rows}
+        repeated = [command for command in commands if await self.find(*command)]
+        return DuplicateCommand(repeated) if repeated else WrongPosition(str(error))
+
+    async def read(self, account: str, after: int = 0, limit: int = 1000) -> list[Row]:
+        """See Log.read."""
+        return await self._rows(
+            f"{_SELECT} WHERE account = ? AND position > ? ORDER BY position LIMIT ?", (account, after, limit)
+        )
+
+    async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
+        """See Log.get."""
+        places = ",".join("?" * len(positions))
+        return await self._rows(
+            f"{_SELECT} WHERE account = ? AND position IN ({places}) ORDER BY position", (account, *positions)
+        )
+
+    async def find(self, account: str, command_id: str) -> list[Row]:
+        """See Log.find."""
+        return await self._rows(
+            f"{_SELECT} WHERE account = ? AND command_id = ? ORDER BY command_index", (account, command_id)
+        )
+
+    async def head(self, account: str) -> Head:
+        """See Log.head."""
+        last = await self._rows(f"{_SELECT} WHERE account = ? ORDER BY position DESC LIMIT 1", (account,))
+        return head_of(last[0]) if last else EMPTY
+
+    async def position_at(self, account: str, recorded_at: int) -> int:
+        """See Log.position_at. Times increase with positions, so halving finds it without an index of its own."""
+        low, high = 0, (await self.head(account)).position
+        while low < high:
+            middle = (low + high + 1) // 2
+            [(at,)] = await self._reader.execute_fetchall(
+                "SELECT recorded_at FROM records WHERE account = ? AND position = ?", (account, middle)
+            )
+            low, high = (middle, high) if at <= recorded_at else (low, middle - 1)
+        return low
+
+    async def heads(self, after: str = "", limit: int = 1000) -> list[tuple[str, Head]]:
+        """See Log.heads. A few index seeks per account, however long the ledgers are."""
+        found = await self._reader.execute_fetchall(_HEADS, (after, limit))
+        return [(account, Head(position, at, digest.hex())) for account, position, at, digest in found]
+
+    async def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        return [Row(*row) for row in await self._reader.execute_fetchall(sql, values)]
+
+    async def reopen(self) -> None:
+        """See Log.reopen."""
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None  # stays so, and refuses to write, until the file opens again
+        await self._reader.close()
+        await _settle(self.path)
+        self._writer = await _connect_writer(self.path)
+        self._reader = await _connect_reader(self.path)
+
+    async def close(self) -> None:
+        """See Log.close."""
+        await self._reader.close()
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _insert(count: int) -> str:
+    return f"INSERT INTO records ({_COLUMNS}) VALUES " + ",".join(["(?,?,?,?,?,?,?)"] * count)
+
+
+def _values(rows: Sequence[Row]) -> list[Any]:
+    values: list[Any] = []
+    for row in rows:
+        values += (
+            row.account,
+            row.position,
+            row.recorded_at,
+            row.command_id,
+            row.command_index,
+            row.record,
+            row.hash,
+        )
+    return values
+
+
+def _failure(error: sqlite3.Error) -> LogError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    return NotWritten(str(error)) if code in _DEFINITE else OutcomeUnknown(str(error))
+
+
+def _authorize(action: int, *details: str | None) -> int:
+    if action in _PERMITTED or (action == sqlite3.SQLITE_INSERT and details[0] == "records"):
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+async def _connect_writer(path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=1024)
+    try:
+        await connection.executescript(_WRITER_PRAGMAS)
+        await _prepare_schema(connection, path)
+        await connection.set_authorizer(_authorize)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _settle(path: Path) -> None:
+    """Write what the WAL holds into the file itself, and sync it.
+
+    A sync that failed may have marked pages clean that never reached the disk; copying them writes them again.
+    """
+    async with aiosqlite.connect(path, isolation_level=None) as connection:
+        await connection.executescript("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+        [(busy, _, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise sqlite3.OperationalError("the WAL could not be settled: another connection reads it")
+
+
+async def _prepare_schema(connection: aiosqlite.Connection, path: Path) -> None:
+    application_id, version = await _identity(connection)
+    if version == 0 and application_id == 0 and not await _has_tables(connection):
+        schema = files("eventstore").joinpath("schema.sql").read_text()
+        await connection.executescript(
+            f"BEGIN IMMEDIATE; {schema} PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    else:
+        _check_identity(application_id, version, path)
+
+
+async def _identity(connection: aiosqlite.Connection) -> tuple[int, int]:
+    [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
+    [(version,)] = await connection.execute_fetchall("PRAGMA user_version")
+    return application_id, version
+
+
+async def _has_tables(connection: aiosqlite.Connection) -> bool:
+    return bool(list(await connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")))
+
+
+def _check_identity(application_id: int, version: int, path: Path) -> None:
+    if application_id != APPLICATION_ID:
+        raise LogError(f"{path} is not a ledger of iam-ledger")
+    if version != SCHEMA_VERSION:
+        raise LogError(f"{path} has format {version}; this program reads format {SCHEMA_VERSION}")
+
+
+async def _connect_reader(path: Path) -> aiosqlite.Connection:
+    try:
+        return await _open_reader(f"{path.absolute().as_uri()}?mode=ro", path)
+    except sqlite3.OperationalError:
+        if not path.exists():
+            raise LogError(f"there is no ledger at {path}") from None
+        # A WAL file needs a writable folder beside it; a copy on read-only ground is read as it lies there.
+        return await _open_reader(f"{path.absolute().as_uri()}?immutable=1", path)
+
+
+async def _open_reader(uri: str, path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+    try:
+        await connection.executescript(
+            "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;"
+        )
+        _check_identity(*await _identity(connection), path)
+    except sqlite3.DatabaseError as error:
+        await connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise LogError(f"{path} cannot be read: {error}") from error
+    except BaseException:
+        await connection.close()
+        raise
+    return connection

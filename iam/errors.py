@@ -1,0 +1,124 @@
+"""Every refusal the service can give, one class each, with the code that clients switch on.
+
+HTTP statuses are not known here; `api/errors.py` has them.
+"""
+
+from typing import ClassVar
+
+
+class IamError(Exception):
+    """A refusal: nothing has changed. `code` is the wire code of AWS, `message` its text."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NoSuchEntity(IamError):
+    """What the request names does not exist, or does not hang where the request says."""
+
+    code = "NoSuchEntity"
+
+
+class EntityAlreadyExists(IamError):
+    """The name is taken; names of one kind are unique ignoring case."""
+
+    code = "EntityAlreadyExists"
+
+
+class LimitExceeded(IamError):
+    """A quota of the account would be exceeded. `iam/quotas.py` has them all."""
+
+    code = "LimitExceeded"
+
+
+class DeleteConflict(IamError):
+    """Something still hangs from the entity. IAM never cascades: the caller removes it first."""
+
+    code = "DeleteConflict"
+
+
+class InvalidInput(IamError):
+    """The request is well formed but makes no sense, whatever the state of the account."""
+
+    code = "InvalidInput"
+
+
+class MalformedPolicyDocument(IamError):
+    """The policy document breaks the policy grammar."""
+
+    code = "MalformedPolicyDocument"
+
+
+class PolicyNotAttachable(IamError):
+    """AWS reserves the policy for its own service-linked roles."""
+
+    code = "PolicyNotAttachable"
+
+
+class AccessDenied(IamError):
+    """The caller may not do this."""
+
+    code = "AccessDenied"
+
+
+class ValidationError(IamError):
+    """A parameter breaks a constraint of the service model."""
+
+    code = "ValidationError"
+
+
+class MalformedInput(IamError):
+    """The request cannot be read: a list index, number or boolean that is not one."""
+
+    code = "MalformedInput"
+
+
+class InvalidAction(IamError):
+    """AWS has no such action in the version asked for."""
+
+    code = "InvalidAction"
+
+
+class MissingAction(IamError):
+    """The request does not say what to do."""
+
+    code = "MissingAction"
+
+
+class NotYetImplemented(IamError):
+    """An action of AWS's model that this service does not have yet."""
+
+    code = "NotImplemented"
+
+
+class IdempotentParameterMismatch(IamError):
+    """The command id was used before, for another request."""
+
+    code = "IdempotentParameterMismatch"
+
+
+class ServiceUnavailable(IamError):
+    """Not done, or not known to be done. The same request with the same command id is safe to repeat."""
+
+    code = "ServiceUnavailable"
+
+
+class ServiceFailure(IamError):
+    """The service itself is at fault; the log has the traceback."""
+
+    code = "ServiceFailure"
+
+
+class RequestTooLarge(IamError):
+    """The body is larger than any request of IAM can be."""
+
+    code = "RequestEntityTooLarge"
+
+
+class RequestTimeout(IamError):
+    """The body did not arrive in time."""
+
+    code = "RequestTimeout"

@@ -1,0 +1,379 @@
+"""Managed policies: the account's own with their versions, AWS's from the catalogue, and what carries them."""
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from iam import commands as c
+from iam import events as e
+from iam import relations as r
+from iam.arns import POLICY, iam_arn, parse_arn, policy_path_and_name
+from iam.catalogue import CataloguePolicy
+from iam.documents import counted_size, validate
+from iam.errors import AccessDenied, DeleteConflict, EntityAlreadyExists, LimitExceeded, NoSuchEntity
+from iam.pages import listing
+from iam.state import State
+from iam.tags import check_tag_keys, list_tags, new_tags, tag_order
+
+AWS = "aws"  # stands where an account stands in the ARN of an AWS managed policy
+RESERVED_PATH = "/aws-service-role/"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A managed policy at an instant, AWS's or the account's own. Counts are those of the asking account."""
+
+    policy_id: str
+    policy_name: str
+    path: str
+    arn: str
+    default_version_id: str
+    attachment_count: int
+    boundary_count: int
+    is_attachable: bool
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    tags: tuple[r.Tag, ...] = ()
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of a managed policy. AWS's own may have begun at an instant nobody knows."""
+
+    version_id: str
+    is_default: bool
+    created_at: datetime | None
+    document: str | None = None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """An entity that carries a managed policy, as permissions or as boundary."""
+
+    entity: str  # User
+    name: str
+    id: str
+
+
+def find_policy(state: State, arn: str) -> str:
+    """The id of the account's own policy with this ARN. Raises NoSuchEntity."""
+    policy_id = state.get(r.POLICY_ARNS, "", arn)
+    if policy_id is None:
+        raise NoSuchEntity(f"Policy {arn} was not found.")
+    return policy_id
+
+
+def policy_exists(state: State, arn: str) -> bool:
+    """Whether the ARN names a policy of the account or of AWS."""
+    return state.get(r.POLICY_ARNS, "", arn) is not None or state.world.catalogue.policy(arn) is not None
+
+
+def is_attachable(arn: str) -> bool:
+    """Whether others than AWS's own service-linked roles may carry the policy."""
+    parsed = parse_arn(arn)
+    return not (parsed.account == AWS and parsed.resource.startswith(POLICY + RESERVED_PATH))
+
+
+def check_document(document: str, size: int) -> None:
+    """A managed policy's document: its grammar, then its size without white space."""
+    validate(document, managed=True)
+    if counted_size(document) > size:
+        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {size}")
+
+
+def _own_policy(state: State, arn: str, verb: str) -> str:
+    """The id of a policy that the caller wants to change. Raises AccessDenied for AWS's, or NoSuchEntity."""
+    if parse_arn(arn).account != state.account:
+        raise AccessDenied(f"Cannot {verb} policies outside your own account.")
+    return find_policy(state, arn)
+
+
+def _own_version(state: State, command: c.SetDefaultPolicyVersion | c.DeletePolicyVersion, verb: str) -> str:
+    if parse_arn(command.policy_arn).account != state.account:
+        raise AccessDenied(f"Cannot {verb} policies outside your own account.")
+    policy_id = state.get(r.POLICY_ARNS, "", command.policy_arn)
+    if policy_id is None or state.get(r.POLICY_VERSIONS, policy_id, command.version_id) is None:
+        raise _no_version(command.policy_arn, command.version_id)
+    return policy_id
+
+
+def _no_version(arn: str, version_id: str) -> NoSuchEntity:
+    return NoSuchEntity(f"Policy {arn} version {version_id} does not exist or is not attachable.")
+
+
+# Decisions
+
+
+def create_policy(state: State, command: c.CreatePolicy, moment: c.Moment) -> list[e.Event]:
+    """A policy's name is free if no policy of the account has it in any spelling, on any path."""
+    quotas = state.world.quotas
+    check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
+    check_document(command.policy_document, quotas.policy_size)
+    if state.get(r.POLICIES, "", command.policy_name.lower()):
+        name = command.policy_name
+        raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+    if state.count(r.POLICIES, "") >= quotas.policies_per_account:
+        raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies_per_account}")
+    return [
+        e.PolicyCreated(
+            policy_id=moment.new_id("ANPA"),
+            policy_arn=iam_arn(state.world.partition, state.account, POLICY, command.path, command.policy_name),
+            policy_name=command.policy_name,
+            path=command.path,
+            description=command.description,
+            created_at=moment.at,
+            policy_document=command.policy_document,
+            tags=command.tags,
+        )
+    ]
+
+
+def delete_policy(state: State, command: c.DeletePolicy, moment: c.Moment) -> list[e.Event]:
+    """Delete a policy that nothing carries and that has no version but the default one."""
+    policy_id = _own_policy(state, command.policy_arn, "delete")
+    if state.count(r.POLICY_USERS, command.policy_arn) or state.count(r.BOUNDARY_USERS, command.policy_arn):
+        raise DeleteConflict("Cannot delete a policy attached to entities.")
+    if state.count(r.POLICY_VERSIONS, policy_id) > 1:
+        raise DeleteConflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+            "versions. The default version is deleted with the policy."
+        )
+    name = policy_path_and_name(command.policy_arn)[1]
+    return [e.PolicyDeleted(policy_id=policy_id, policy_arn=command.policy_arn, policy_name=name)]
+
+
+def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: c.Moment) -> list[e.Event]:
+    """Add a version under the next number, which no version of the policy ever had."""
+    quotas = state.world.quotas
+    if parse_arn(command.policy_arn).account != state.account:
+        raise AccessDenied("Cannot create versions for policies outside your own account.")
+    policy_id = find_policy(state, command.policy_arn)
+    check_document(command.policy_document, quotas.policy_size)
+    if state.count(r.POLICY_VERSIONS, policy_id) >= quotas.versions_per_policy:
+        raise LimitExceeded(
+            f"A managed policy can have up to {quotas.versions_per_policy} versions. "
+            "Before you create a new version, you must delete an existing version."
+        )
+    return [
+        e.PolicyVersionCreated(
+            policy_id=policy_id,
+            policy_arn=command.policy_arn,
+            version_id=f"v{_latest(state, policy_id).number + 1}",
+            created_at=moment.at,
+            policy_document=command.policy_document,
+            set_as_default=command.set_as_default,
+        )
+    ]
+
+
+def set_default_policy_version(state: State, command: c.SetDefaultPolicyVersion, moment: c.Moment) -> list[e.Event]:
+    """Let another version govern; it takes effect everywhere at once."""
+    policy_id = _own_version(state, command, "update")
+    if state.get(r.POLICY_DEFAULT, policy_id) == command.version_id:
+        return []
+    return [
+        e.DefaultPolicyVersionSet(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)
+    ]
+
+
+def delete_policy_version(state: State, command: c.DeletePolicyVersion, moment: c.Moment) -> list[e.Event]:
+    """Delete a version other than the default one."""
+    policy_id = _own_version(state, command, "delete policy versions for")
+    if state.get(r.POLICY_DEFAULT, policy_id) == command.version_id:
+        raise DeleteConflict("Cannot delete the default version of a policy.")
+    return [e.PolicyVersionDeleted(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)]
+
+
+def tag_policy(state: State, command: c.TagPolicy, moment: c.Moment) -> list[e.Event]:
+    """Set tags; keys that differ in case are different keys."""
+    check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
+    policy_id = _own_policy(state, command.policy_arn, "tag")
+    present = state.members(r.POLICY_TAGS, policy_id)
+    tags = new_tags(present, command.tags, str, state.world.quotas.tags_per_resource)
+    return [e.PolicyTagged(policy_id=policy_id, policy_arn=command.policy_arn, tags=tags)] if tags else []
+
+
+def untag_policy(state: State, command: c.UntagPolicy, moment: c.Moment) -> list[e.Event]:
+    """Remove tags. A key that is not there is no error."""
+    policy_id = _own_policy(state, command.policy_arn, "untag")
+    present = state.members(r.POLICY_TAGS, policy_id)
+    keys = tuple(dict.fromkeys(key for key in command.tag_keys if key in present))
+    return [e.PolicyUntagged(policy_id=policy_id, policy_arn=command.policy_arn, tag_keys=keys)] if keys else []
+
+
+def install_catalogue(state: State, command: c.InstallCatalogue, moment: c.Moment) -> list[e.Event]:
+    """Record the release of AWS managed policies that is known from now on."""
+    catalogue = state.world.catalogue
+    installed = state.get(r.CATALOGUES, "", catalogue.release)
+    if installed is not None and installed.digest == catalogue.digest:
+        return []
+    return [
+        e.CatalogueInstalled(
+            release=catalogue.release,
+            digest=catalogue.digest,
+            policies=len(catalogue),
+            versions=catalogue.version_count,
+        )
+    ]
+
+
+# Reads
+
+
+def get_policy(state: State, query: c.GetPolicy) -> Policy:
+    """One policy, AWS's or the account's own, with description and tags."""
+    parse_arn(query.policy_arn)
+    aws = state.world.catalogue.policy(query.policy_arn)
+    return _aws_policy(state, aws) if aws else _customer_policy(state, find_policy(state, query.policy_arn))
+
+
+def list_policies(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+    """Policies by name, ignoring case. A usage filter counts only where attached ones alone are asked for."""
+    sources = []
+    if query.scope in ("All", "AWS"):
+        sources.append(_list_aws(state, query, after))
+    if query.scope in ("All", "Local"):
+        sources.append(_list_customer(state, query, after))
+    for key, policy in heapq.merge(*sources, key=lambda item: item[0]):
+        if not query.only_attached or _is_used(policy, query.policy_usage_filter):
+            yield key, policy
+
+
+def get_policy_version(state: State, query: c.GetPolicyVersion) -> Version:
+    """One version with its document."""
+    parse_arn(query.policy_arn)
+    for version in _versions(state, query.policy_arn, documents_of=query.version_id):
+        if version.version_id == query.version_id:
+            return version
+    raise _no_version(query.policy_arn, query.version_id)
+
+
+def list_policy_versions(state: State, query: c.ListPolicyVersions, after: str) -> Iterator[tuple[str, Version]]:
+    """Versions by number, newest first, without documents."""
+    parse_arn(query.policy_arn)
+    if not policy_exists(state, query.policy_arn):
+        raise NoSuchEntity(f"Policy {query.policy_arn} was not found.")
+    return listing(
+        _versions(state, query.policy_arn), lambda version: f"{10**6 - _number(version.version_id):06}", after
+    )
+
+
+def list_policy_tags(state: State, query: c.ListPolicyTags, after: str) -> Iterator[tuple[str, r.Tag]]:
+    """The tags of a policy; AWS's own have none."""
+    parse_arn(query.policy_arn)
+    if state.world.catalogue.policy(query.policy_arn):
+        return iter(())
+    return list_tags(state.members(r.POLICY_TAGS, find_policy(state, query.policy_arn)).values(), after)
+
+
+def list_entities_for_policy(state: State, query: c.ListEntitiesForPolicy, after: str) -> Iterator[tuple[str, Holder]]:
+    """Who carries the policy. Without a usage filter both its uses count."""
+    parse_arn(query.policy_arn)
+    if not policy_exists(state, query.policy_arn):
+        raise NoSuchEntity(f"Policy {query.policy_arn} does not exist or is not attachable.")
+    if query.entity_filter not in (None, "User"):
+        return iter(())
+    users: set[str] = set()
+    if query.policy_usage_filter != "PermissionsBoundary":
+        users |= state.members(r.POLICY_USERS, query.policy_arn).keys()
+    if query.policy_usage_filter != "PermissionsPolicy":
+        users |= state.members(r.BOUNDARY_USERS, query.policy_arn).keys()
+    return listing(_holders(state, users, query.path_prefix), lambda holder: holder.name.lower(), after)
+
+
+def _holders(state: State, user_ids: set[str], path_prefix: str) -> Iterator[Holder]:
+    for user_id in user_ids:
+        profile = state.get(r.USER, user_id)
+        if profile is not None and profile.path.startswith(path_prefix):
+            yield Holder("User", profile.user_name, user_id)
+
+
+def _latest(state: State, policy_id: str) -> r.LatestVersion:
+    latest = state.get(r.POLICY_LATEST, policy_id)
+    if latest is None:
+        raise KeyError(policy_id)
+    return latest
+
+
+def _number(version_id: str) -> int:
+    return int(version_id[1:])
+
+
+def _customer_policy(state: State, policy_id: str) -> Policy:
+    profile = state.get(r.POLICY, policy_id)
+    default = state.get(r.POLICY_DEFAULT, policy_id)
+    if profile is None or default is None:
+        raise KeyError(policy_id)
+    return Policy(
+        policy_id=policy_id,
+        policy_name=profile.policy_name,
+        path=profile.path,
+        arn=profile.arn,
+        default_version_id=default,
+        attachment_count=state.count(r.POLICY_USERS, profile.arn),
+        boundary_count=state.count(r.BOUNDARY_USERS, profile.arn),
+        is_attachable=True,
+        created_at=profile.created_at,
+        updated_at=_latest(state, policy_id).created_at,
+        description=profile.description,
+        tags=tuple(sorted(state.members(r.POLICY_TAGS, policy_id).values(), key=tag_order)),
+    )
+
+
+def _aws_policy(state: State, policy: CataloguePolicy) -> Policy:
+    arn = policy.arn
+    return Policy(
+        policy_id=policy.policy_id,
+        policy_name=policy.name,
+        path=policy.path,
+        arn=arn,
+        default_version_id=policy.default_version_id,
+        attachment_count=state.count(r.POLICY_USERS, arn),
+        boundary_count=state.count(r.BOUNDARY_USERS, arn),
+        is_attachable=is_attachable(arn),
+        created_at=policy.created_at,
+        updated_at=policy.updated_at,
+    )
+
+
+def _list_aws(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+    for policy in state.world.catalogue.policies():
+        key = f"{policy.name.lower()} {AWS}"
+        if key > after and policy.path.startswith(query.path_prefix):
+            yield key, _aws_policy(state, policy)
+
+
+def _list_customer(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+    # A name is the account's once only, and sorts before AWS's policy of that name: whatever page ended there had it.
+    for _, policy_id in state.scan(r.POLICIES, "", after.partition(" ")[0]):
+        policy = _customer_policy(state, policy_id)
+        if policy.path.startswith(query.path_prefix):
+            yield list_key(policy.arn), policy
+
+
+def list_key(arn: str) -> str:
+    """Sorts policies by name ignoring case; the account's own comes before AWS's of the same name."""
+    parsed = parse_arn(arn)
+    return f"{policy_path_and_name(arn)[1].lower()} {parsed.account}"
+
+
+def _is_used(policy: Policy, usage: str | None) -> bool:
+    as_permissions = bool(policy.attachment_count) and usage != "PermissionsBoundary"
+    as_boundary = bool(policy.boundary_count) and usage != "PermissionsPolicy"
+    return as_permissions or as_boundary
+
+
+def _versions(state: State, arn: str, documents_of: str = "") -> Iterator[Version]:
+    aws = state.world.catalogue.policy(arn)
+    if aws is not None:
+        for known in aws.versions:
+            is_default = known.version_id == aws.default_version_id
+            wanted = known.version_id == documents_of
+            document = state.world.catalogue.document(aws, known.version_id) if wanted else None
+            yield Version(known.version_id, is_default, known.created_at, document)
+        return
+    policy_id = state.get(r.POLICY_ARNS, "", arn)
+    if policy_id is not None:
+        default = state.get(r.POLICY_DEFAULT, policy_id)
+        for version_id, version in state.members(r.POLICY_VERSIONS, policy_id).items():
+            yield Version(version_id, version_id == default, version.created_at, version.document)

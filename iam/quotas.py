@@ -1,0 +1,33 @@
+"""IAM's quotas, each with AWS's default. The operator may set any of them."""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Quotas(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one account. AWS's own name of `policies_per_user` is PoliciesPerUser, and so on."""
+
+    users_per_account: int = 5000
+    policies_per_account: int = 1500
+    policies_per_user: int = 10
+    versions_per_policy: int = 5
+    policy_size: int = 6144  # characters of a managed policy's version, white space not counted
+    user_policy_size: int = 2048  # characters of all inline policies of a user, white space not counted
+    tags_per_resource: int = 50
+
+
+def parse_quotas(settings: Iterable[str]) -> Quotas:
+    """Read `Name=number` settings such as `PoliciesPerUser=20`. Raises ValueError that names the wrong one."""
+    values: dict[str, int] = {}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        field = re.sub(r"(?<!^)(?=[A-Z])", "_", name.strip()).lower()
+        if field not in Quotas.__struct_fields__:
+            known = ", ".join(field.title().replace("_", "") for field in Quotas.__struct_fields__)
+            raise ValueError(f"there is no quota `{name}`; the quotas are {known}")
+        if not number.strip().isdecimal():
+            raise ValueError(f"quota `{setting}`: give a whole number, as in {name}=20")
+        values[field] = int(number)
+    return Quotas(**values)

@@ -1,0 +1,128 @@
+"""What an account's state is made of.
+
+A state is a set of relations. Each relation maps an owner and a member to a value: `USER_POLICIES[user_id, arn]`
+is the name of a policy the user carries. An event says which entries begin and which end, so that the
+fold in memory, the history in `projections.db` and a state at any instant are one and the same thing, seen
+through one interface. Identity is the unique id; names are entries like any other, and have a history too.
+"""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+V = TypeVar("V")
+
+
+class UserProfile(msgspec.Struct, frozen=True):
+    """What a user is called, and since when it exists."""
+
+    user_name: str
+    path: str
+    created_at: datetime
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """A tag as it was last spelled."""
+
+    key: str
+    value: str
+
+
+class InlinePolicy(msgspec.Struct, frozen=True):
+    """A policy embedded in one identity, spelled as first put; the document character for character as put."""
+
+    policy_name: str
+    document: str
+
+
+class PolicyProfile(msgspec.Struct, frozen=True):
+    """What never changes about a customer managed policy."""
+
+    policy_name: str
+    path: str
+    arn: str
+    description: str
+    created_at: datetime
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """One stored version of a customer managed policy."""
+
+    created_at: datetime
+    document: str
+
+
+class LatestVersion(msgspec.Struct, frozen=True):
+    """The highest version number ever used, so that none is used again, and when that version was made."""
+
+    number: int
+    created_at: datetime
+
+
+class CatalogueRelease(msgspec.Struct, frozen=True):
+    """A release of the AWS managed policies, and the digest of its data."""
+
+    release: str
+    digest: str
+
+
+class Relation(msgspec.Struct, Generic[V], frozen=True, eq=False):
+    """One kind of entry: its stored name and the type of its values. `documented` values have a `document`."""
+
+    name: str
+    value: type[V]
+    documented: bool = False
+
+
+# One owner of the whole account. Members are names in lower case, as IAM looks names up ignoring case.
+USERS = Relation("users", str)  # name → user id
+POLICIES = Relation("policies", str)  # name → policy id
+POLICY_ARNS = Relation("policy_arns", str)  # ARN → policy id
+CATALOGUES = Relation("catalogues", CatalogueRelease)  # release; in the ledger `aws` only
+
+# Owned by a user id.
+USER = Relation("user", UserProfile)
+USER_TAGS = Relation("user_tags", Tag)  # key in lower case
+USER_BOUNDARY = Relation("user_boundary", str)  # → policy ARN
+USER_POLICIES = Relation("user_policies", str)  # policy ARN → policy name
+USER_INLINE_POLICIES = Relation("user_inline_policies", InlinePolicy, documented=True)  # name in lower case
+
+# Owned by a policy ARN: the other way round. Members and values are user ids.
+POLICY_USERS = Relation("policy_users", str)
+BOUNDARY_USERS = Relation("boundary_users", str)
+
+# Owned by a policy id.
+POLICY = Relation("policy", PolicyProfile)
+POLICY_VERSIONS = Relation("policy_versions", PolicyVersion, documented=True)  # version id
+POLICY_DEFAULT = Relation("policy_default", str)  # → version id
+POLICY_LATEST = Relation("policy_latest", LatestVersion)
+POLICY_TAGS = Relation("policy_tags", Tag)  # key
+
+ALL: dict[str, Relation[Any]] = {
+    relation.name: relation for relation in tuple(globals().values()) if isinstance(relation, Relation)
+}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry begins (a value), or ends (None). A member of None stands for all members of the owner."""
+
+    relation: Relation[Any]
+    owner: str
+    member: str | None
+    value: Any
+
+
+def put(relation: Relation[V], owner: str, member: str, value: V) -> Change:
+    """The entry has this value from now on; a value it had before ends."""
+    return Change(relation, owner, member, value)
+
+
+def end(relation: Relation[Any], owner: str, member: str = "") -> Change:
+    """The entry is no more."""
+    return Change(relation, owner, member, None)
+
+
+def end_all(relation: Relation[Any], owner: str) -> Change:
+    """None of the owner's entries is any more."""
+    return Change(relation, owner, None, None)

@@ -1,0 +1,159 @@
+"""The accounts in memory: each the fold of its ledger, loaded when first asked for, let go when others need the room.
+
+Loading reads the open entries from the projections and folds what the ledger holds beyond their checkpoint.
+"""
+
+import asyncio
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from eventstore.log import Log, read_all
+from eventstore.record import Head, Record, Row, head_of
+from iam.events import AnyEvent
+from iam.state import Account, Draft, World
+from projections.intervals import current_changes
+from projections.records import UnknownEvent, read_record
+from projections.store import Projections, checkpoint_of
+
+MEMORY_BYTES = 256 * 1024 * 1024
+ACCOUNT_BYTES = 4096  # what an account costs in memory beside its entries
+
+
+class _Loaded:
+    """One account in memory. While somebody holds it, it stays."""
+
+    __slots__ = ("bytes", "head", "holds", "state")
+
+    def __init__(self, state: Account, head: Head) -> None:
+        self.state = state
+        self.head = head
+        self.holds = 0
+        self.bytes = 0
+
+
+class Accounts:
+    """What the writer decides on and what present reads come from. Used on the event loop only."""
+
+    def __init__(
+        self,
+        log: Log,
+        projections: Projections,
+        world: World,
+        on_publish: Callable[[str, Sequence[Record[AnyEvent]], Head], None],
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self._log = log
+        self._projections = projections
+        self._world = world
+        self._on_publish = on_publish
+        self._memory_bytes = memory_bytes
+        self._bytes = 0
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self.read_only: dict[str, str] = {}  # accounts with events of a newer program, and what was met
+
+    async def state(self, account: str) -> tuple[Account, Head]:
+        """The present of an account and where its ledger ends. An account that never was is empty, at 0."""
+        loaded = await self._get(account)
+        self._loaded.move_to_end(account)
+        return loaded.state, loaded.head
+
+    async def hold(self, account: str) -> None:
+        """See Ledgers.hold. Raises UnknownEvent for an account that this program must not write to."""
+        loaded = await self._get(account)
+        if account in self.read_only:
+            raise UnknownEvent(self.read_only[account])
+        loaded.holds += 1
+
+    def release(self, account: str) -> None:
+        """See Ledgers.release."""
+        self._loaded[account].holds -= 1
+
+    def head(self, account: str) -> Head:
+        """See Ledgers.head."""
+        return self._loaded[account].head
+
+    def draft(self, account: str) -> Draft:
+        """See Ledgers.draft."""
+        return Draft(self._loaded[account].state)
+
+    def evolve(self, draft: Draft, event: AnyEvent) -> None:
+        """See Ledgers.evolve."""
+        draft.apply(event.changes())
+
+    def publish(self, account: str, draft: Draft, head: Head, records: Sequence[Record[AnyEvent]]) -> None:
+        """See Ledgers.publish."""
+        loaded = self._loaded[account]
+        draft.commit()
+        loaded.head = head
+        self._weigh(loaded)
+        self._on_publish(account, records, head)
+
+    def decode(self, row: Row) -> Record[AnyEvent]:
+        """See Ledgers.decode."""
+        return read_record(row)
+
+    async def reload(self, account: str) -> None:
+        """See Ledgers.reload."""
+        fresh = await self._load(account)
+        loaded = self._loaded.get(account)
+        if loaded is not None:
+            loaded.state, loaded.head = fresh.state, fresh.head
+            self._weigh(loaded)
+
+    async def reload_all(self) -> None:
+        """See Ledgers.reload_all."""
+        for account, loaded in tuple(self._loaded.items()):
+            if loaded.holds:
+                await self.reload(account)
+            else:
+                self._bytes -= self._loaded.pop(account).bytes
+
+    async def _get(self, account: str) -> _Loaded:
+        """The account, loaded once however many ask for it meanwhile, and whoever of them goes away."""
+        while (loaded := self._loaded.get(account)) is None:
+            task = self._loading.get(account)
+            if task is None:
+                task = self._loading[account] = asyncio.create_task(self._load_and_keep(account))
+                task.add_done_callback(lambda _: self._loading.pop(account, None))
+            await asyncio.shield(task)
+        return loaded
+
+    async def _load_and_keep(self, account: str) -> None:
+        loaded = await self._load(account)
+        self._loaded[account] = loaded
+        self._weigh(loaded)
+
+    async def _load(self, account: str) -> _Loaded:
+        head = await self._log.head(account)
+        if not head.position:
+            return _Loaded(Account(account, self._world), head)
+        state, position = await self._projections.read(lambda connection: self._open_entries(connection, account))
+        self.read_only.pop(account, None)
+        async for row in read_all(self._log, account, position):
+            head = head_of(row)
+            try:
+                record = read_record(row)
+            except UnknownEvent as error:
+                self.read_only[account] = str(error)
+            else:
+                state.apply(record.event.changes() if record.event else ())
+        return _Loaded(state, head)
+
+    def _open_entries(self, connection: sqlite3.Connection, account: str) -> tuple[Account, int]:
+        state = Account(account, self._world)
+        state.apply(current_changes(connection, account))
+        return state, checkpoint_of(connection, account).position
+
+    def _weigh(self, loaded: _Loaded) -> None:
+        """Keep count of the memory, and let go of the accounts that were not asked for the longest."""
+        size = ACCOUNT_BYTES + loaded.state.bytes
+        self._bytes += size - loaded.bytes
+        loaded.bytes = size
+        if self._bytes > self._memory_bytes:
+            for account, oldest in tuple(self._loaded.items()):
+                if not oldest.holds and oldest is not loaded:
+                    self._bytes -= self._loaded.pop(account).bytes
+                    if self._bytes <= self._memory_bytes:
+                        break

@@ -1,0 +1,98 @@
+"""The `iam-ledger` command: which verbs there are and what flags they take. Each verb has its own module."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from tools.failure import Failure
+
+DEFAULT_ACCOUNT = "123456789012"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit status: 0 done, 1 found wrong or failed, 2 misused, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace], int] = import_module(f"tools.{options.module}").run
+        return run(options)
+    except Failure as failure:
+        print(f"iam-ledger {options.verb}: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has seen enough
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="iam-ledger", description="IAM state that never forgets.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    serve = _verb(verbs, "serve", "serve", "answer AWS clients and auditors over HTTP")
+    _flag(serve, "--host", "127.0.0.1", "address to listen on")
+    _flag(serve, "--port", 8080, "port to listen on; 0 takes any free one")
+    _flag(serve, "--auth", "off", "whether requests must be signed; only off exists so far", choices=("off", "sigv4"))
+    _flag(serve, "--account", DEFAULT_ACCOUNT, "account of callers whose access key id names none")
+    _flag(serve, "--log", None, "where the log is: a URL, or memory: to forget everything at the end")
+    _flag(serve, "--quota", [], "set a quota of IAM, as in PoliciesPerUser=20; may be repeated", action="append")
+
+    verify = _verb(verbs, "verify", "verify", "recompute every hash chain and compare the projections with the fold")
+    _json(verify)
+    _verb(verbs, "rebuild", "rebuild", "make the projections anew from the ledger")
+    replay = _verb(verbs, "replay", "replay", "print an account's state at an instant, folded from the ledger")
+    _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state")
+    _flag(replay, "--user", None, "of this user only, by name or id")
+    _flag(replay, "--at", None, "an RFC 3339 time or @position; the present if not given")
+    bench = _verb(verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine")
+    _flag(bench, "--seconds", 3.0, "how long each measurement takes")
+    _json(bench)
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: str, text: str
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    verb.set_defaults(module=module)
+    _flag(verb, "--data", Path("data"), "folder that holds the ledger, the keys and the projections")
+    return verb
+
+
+def _flag(
+    parser: argparse.ArgumentParser,
+    name: str,
+    default: object,
+    text: str,
+    *,
+    choices: Sequence[str] | None = None,
+    action: str | None = None,
+) -> None:
+    """A flag with its twin in the environment; the flag wins."""
+    twin = "IAM_LEDGER_" + name.removeprefix("--").upper()
+    value = os.environ.get(twin)
+    shown = "" if default in (None, []) else f", {default} if not given"
+    text = f"{text}{shown} (or ${twin})"
+    if action == "append":
+        parser.add_argument(name, action=action, default=value.split(",") if value else [], metavar="N=V", help=text)
+        return
+    kind = str if default is None else type(default)
+    kind = Path if isinstance(default, Path) else kind
+    parser.add_argument(name, type=kind, default=default if value is None else value, choices=choices, help=text)
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print for a program, not for a person")
+
+
+def entry() -> NoReturn:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,113 @@
+"""The data folder: what lies in it, who may open it, and how its parts are put together.
+
+`ledger.db` and `keys` are precious. `projections.db` is not: it follows from the ledger.
+"""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from api.service import Service
+from eventstore.lock import FolderLock, Locked
+from eventstore.log import Log, LogError
+from eventstore.memory import MemoryLog
+from eventstore.sqlite import SqliteLog
+from iam.catalogue import Catalogue
+from iam.quotas import Quotas
+from iam.state import World
+from projections.store import Projections
+from tools.failure import Failure
+
+MEMORY = "memory:"
+
+
+class DataFolder:
+    """Where the files of one service are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = folder / "ledger.db"
+        self.projections = folder / "projections.db"
+        self._keys = folder / "keys"
+
+    def create(self) -> None:
+        """Make the folder if it is not there. Raises Failure where that is not allowed."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._keys.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Failure(f"cannot use {self.folder} for data: {error.strerror}") from error
+
+    def must_exist(self) -> None:
+        """Raises Failure where there is no ledger to read."""
+        if not self.ledger.exists():
+            raise Failure(f"there is no ledger in {self.folder}; give the folder of a service with --data")
+
+    def lock(self) -> FolderLock:
+        """Become the one process that writes here. Raises Failure, naming the process that does already."""
+        try:
+            return FolderLock(self.folder)
+        except Locked as locked:
+            raise Failure(str(locked)) from locked
+        except OSError as error:
+            raise Failure(f"cannot write to {self.folder}: {error.strerror}") from error
+
+    def digest_key(self) -> bytes:
+        """The key of request digests, made at the first start and readable by its owner only."""
+        path = self._keys / "request-digest"
+        if not path.exists():
+            with tempfile.NamedTemporaryFile(dir=self._keys, delete=False) as file:  # created with mode 0600
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(file.name, path)
+        return path.read_bytes()
+
+
+def catalogue() -> Catalogue:
+    """The AWS managed policies that the program carries."""
+    data = files("iam").joinpath("catalogue_data")
+    return Catalogue.read(data.joinpath("index.json").read_bytes(), data.joinpath("documents.xz").read_bytes())
+
+
+@asynccontextmanager
+async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) -> AsyncIterator[Service]:
+    """A service over the folder, or over memory and a temporary folder; not started yet, stopped at the end."""
+    world = World(catalogue(), quotas)
+    if log_url == MEMORY:
+        with tempfile.TemporaryDirectory(prefix="iam-ledger-") as temporary:
+            async with _service(MemoryLog(), Path(temporary) / "projections.db", world, os.urandom(32)) as service:
+                yield service
+        return
+    if log_url is not None:
+        raise Failure(f"--log {log_url}: only {MEMORY} and a SQLite file in the data folder exist so far")
+    folder.create()
+    with folder.lock():
+        log = await open_log(folder.ledger)
+        async with _service(log, folder.projections, world, folder.digest_key()) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _service(log: Log, projections: Path, world: World, digest_key: bytes) -> AsyncIterator[Service]:
+    try:
+        service = Service(log, Projections(projections), world, digest_key)
+    except (OSError, sqlite3.Error) as error:
+        await log.close()
+        raise Failure(f"cannot open {projections}: {error}") from error
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+async def open_log(path: Path, *, read_only: bool = False) -> SqliteLog:
+    """The log in this file. Raises Failure where it cannot be opened."""
+    try:
+        return await (SqliteLog.open_read_only(path) if read_only else SqliteLog.open(path))
+    except (LogError, sqlite3.Error) as error:
+        raise Failure(f"cannot open {path}: {error}") from error

@@ -1,0 +1,114 @@
+"""`iam-ledger serve`: the service over HTTP, until a signal ends it."""
+
+import argparse
+import asyncio
+import gc
+import ipaddress
+import logging
+import re
+import signal
+import socket
+import sys
+import time
+
+import uvloop
+from aiohttp import web
+
+from api.app import build_app
+from iam.quotas import parse_quotas
+from tools.data import DataFolder, open_service
+from tools.failure import Failure
+
+HEADER_BYTES_MAX = 32 * 1024
+SHUTDOWN_SECONDS = 10.0
+THREAD_SWITCH_SECONDS = 0.001  # the projections' thread computes now and then; requests should not wait for it
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    if options.auth != "off":
+        raise Failure("--auth sigv4 does not exist yet; --auth off serves loopback addresses only")
+    if not _is_loopback(options.host):
+        raise Failure(f"without authentication only loopback addresses are served, and {options.host} is none")
+    if not re.fullmatch("[0-9]{12}", options.account, re.ASCII):
+        raise Failure(f"--account {options.account}: an account has 12 digits")
+    try:
+        parse_quotas(options.quota)
+    except ValueError as error:
+        raise Failure(f"--quota: {error}") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(options))
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    began = time.monotonic()
+    folder = DataFolder(options.data)
+    async with open_service(folder, options.log, parse_quotas(options.quota)) as service:
+        runner = web.AppRunner(
+            build_app(service, options.account),
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, options.host, options.port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise Failure(f"cannot listen on {options.host} port {options.port}: {error.strerror}") from error
+            started = asyncio.create_task(service.start(_Progress()))
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([started, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if started.done():
+                started.result()
+                gc.freeze()  # what is there now stays: collecting it again and again would cost every request
+                _banner(runner, options, time.monotonic() - began)
+                await stopped
+            started.cancel()
+        finally:
+            await runner.cleanup()
+    return 0
+
+
+class _Progress:
+    """Says on a terminal how much is left, once it takes more than a second."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, remaining: int) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._began > 1:
+            print(f"\rreading the ledger into the projections: {remaining} left ", end="", file=sys.stderr)
+
+
+def _banner(runner: web.AppRunner, options: argparse.Namespace, seconds: float) -> None:
+    host, port = runner.addresses[0][:2]
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    where = "memory: all is forgotten at the end" if options.log else options.data
+    print(
+        f"""iam-ledger is ready on {url} after {seconds:.2f} s (data: {where}, account: {options.account})
+
+  export AWS_ENDPOINT_URL_IAM={url} AWS_ENDPOINT_URL_STS={url}
+  export AWS_ACCESS_KEY_ID={options.account} AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+  aws iam create-user --user-name alice
+
+No signature is checked: whoever reaches this port is the root user. Ctrl-C ends it.""",
+        flush=True,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise Failure(f"--host {host}: {error.strerror}") from error
+    return all(ipaddress.ip_address(address).is_loopback for address in found)
