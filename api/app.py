@@ -26,6 +26,7 @@ def build_app(service: Service, default_account: str) -> web.Application:
     """The application over a service. It does not start or stop the service."""
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     respond = Responder(service, default_account)
+    app.router.add_route("*", "/", respond.as_aws)  # found without a search, unlike what follows
     app.router.add_get("/healthz", respond.health)
     app.router.add_get("/readyz", respond.readiness)
     app.router.add_get("/v1/events", respond.natively(native.events))

@@ -18,6 +18,8 @@ async def read_body(request: web.Request) -> bytes:
     if encoding is not None and encoding.lower() != "identity":
         raise InvalidInput(f"A body with Content-Encoding {encoding} is not read: send it as it is.")
     try:
+        if request.content.is_eof():
+            return await request.read()  # all of it came with the headers; nothing to wait for
         async with asyncio.timeout(BODY_SECONDS_MAX):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:

@@ -15,7 +15,7 @@ class LogError(Exception):
 
 
 class WrongPosition(LogError):
-    """A ledger's head is not where the rows say it is. Nothing was written."""
+    """A ledger's head is not where the rows say it is, or a row is not later than it. Nothing was written."""
 
 
 class DuplicateCommand(LogError):
@@ -41,7 +41,8 @@ class Log(Protocol):
         """Write rows of one or more ledgers; when it returns, they are on disk.
 
         Rows of one ledger stand together in order, and the position before the first is the expected head.
-        All rows are written or none. Raises WrongPosition, DuplicateCommand, NotWritten or OutcomeUnknown.
+        Times increase with positions. All rows are written or none. Raises WrongPosition, which goes first,
+        DuplicateCommand, NotWritten or OutcomeUnknown.
         """
 
     async def read(self, account: str, after: int = 0, limit: int = 1000) -> list[Row]:
@@ -63,7 +64,7 @@ class Log(Protocol):
         """Accounts that have a record, and the heads of their ledgers: up to `limit` behind an account, in order."""
 
     async def reopen(self) -> None:
-        """After OutcomeUnknown: let go of the medium and take hold of it anew. Raises OSError or sqlite3.Error."""
+        """After OutcomeUnknown: let go of the medium and take hold of it anew. When that raises, try again."""
 
     async def close(self) -> None:
         """Release the medium. The log is not used afterwards."""

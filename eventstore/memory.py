@@ -1,7 +1,7 @@
 """The contract in its simplest form: the reference for other backends, and a log for tests and `memory:`."""
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from eventstore.log import DuplicateCommand, WrongPosition
@@ -13,21 +13,24 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._ledgers: defaultdict[str, list[Row]] = defaultdict(list)
-        self._commands: dict[tuple[str, str], int] = {}  # → position of the command's first row
+        self._commands: defaultdict[tuple[str, str], dict[int, Row]] = defaultdict(dict)  # by command index
 
     async def append(self, rows: Sequence[Row]) -> None:
         """See Log.append; there is no disk here."""
-        heads: dict[str, int] = {}
+        heads: dict[str, Head] = {}
         for row in rows:
-            head = heads.get(row.account, len(self._ledgers.get(row.account, ())))
-            if row.position != head + 1:
-                raise WrongPosition(f"ledger {row.account} is at {head}, not {row.position - 1}")
-            heads[row.account] = row.position
-        if repeated := {(row.account, row.command_id) for row in rows} & self._commands.keys():
+            head = heads.get(row.account) or await self.head(row.account)
+            if row.position != head.position + 1:
+                raise WrongPosition(f"ledger {row.account} is at {head.position}, not {row.position - 1}")
+            if row.recorded_at <= head.recorded_at:
+                raise WrongPosition(f"ledger {row.account}, record {row.position}: not later than the one before")
+            heads[row.account] = head_of(row)
+        commands = Counter((row.account, row.command_id, row.command_index) for row in rows)
+        if repeated := {key[:2] for key, times in commands.items() if times > 1 or key[:2] in self._commands}:
             raise DuplicateCommand(repeated)
         for row in rows:
             self._ledgers[row.account].append(row)
-            self._commands.setdefault((row.account, row.command_id), row.position)
+            self._commands[row.account, row.command_id][row.command_index] = row
 
     async def read(self, account: str, after: int = 0, limit: int = 1000) -> list[Row]:
         """See Log.read."""
@@ -36,19 +39,12 @@ class MemoryLog:
     async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
         """See Log.get."""
         rows = self._ledgers.get(account, [])
-        return [rows[position - 1] for position in sorted(positions) if 0 < position <= len(rows)]
+        return [rows[position - 1] for position in sorted(set(positions)) if 0 < position <= len(rows)]
 
     async def find(self, account: str, command_id: str) -> list[Row]:
         """See Log.find."""
-        first = self._commands.get((account, command_id))
-        if first is None:
-            return []
-        found = []
-        for row in self._ledgers[account][first - 1 :]:
-            if row.command_id != command_id:
-                break
-            found.append(row)
-        return found
+        found = self._commands.get((account, command_id), {})
+        return [found[index] for index in sorted(found)]
 
     async def head(self, account: str) -> Head:
         """See Log.head."""

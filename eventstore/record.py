@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ E = TypeVar("E")
 
 Outcome = Literal["changed", "unchanged", "refused", "denied"]
 Source = Literal["api", "import", "restore", "service"]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 GENESIS = "0" * 64  # `previous` of a ledger's first record
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,8 +49,8 @@ class Record(msgspec.Struct, Generic[E], frozen=True, kw_only=True, omit_default
     outcome: Outcome
     event: E | None = None
     attempt: Attempt | None = None
-    recorded_at: datetime
-    effective_at: datetime
+    recorded_at: Instant
+    effective_at: Instant
     actor: Actor
     source_ip: str = ""
     user_agent: str = ""

@@ -16,7 +16,7 @@ CREATE TABLE records (
 CREATE UNIQUE INDEX commands ON records (account, command_id, command_index);
 
 -- INSERT OR REPLACE deletes before it inserts, and only a BEFORE trigger sees it coming. This one lets in nothing
--- but the next position with a later time and a new command.
+-- but the next position with a later time, a new command and a new rowid.
 CREATE TRIGGER records_are_appended BEFORE INSERT ON records
 BEGIN
     SELECT RAISE(ABORT, 'history is append-only: not the next position, or not later')
@@ -29,6 +29,8 @@ BEGIN
         SELECT 1 FROM records
         WHERE account = NEW.account AND command_id = NEW.command_id AND command_index = NEW.command_index
     );
+    SELECT RAISE(ABORT, 'history is append-only: rowid already taken')
+    WHERE EXISTS (SELECT 1 FROM records WHERE rowid = NEW.rowid);
 END;
 
 CREATE TRIGGER records_are_never_changed BEFORE UPDATE ON records

@@ -6,7 +6,8 @@ have been synced. Readers use connections of their own, which see committed rows
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,8 @@ _PERMITTED = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_TRANSACTION,
 }
+# There is no way to a shared index beside the file: its folder is not writable.
+_NO_FOLDER = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 # The statement was undone and the file is sound; anything else leaves the outcome open.
 _DEFINITE = {
     sqlite3.SQLITE_FULL,
@@ -71,6 +74,7 @@ class SqliteLog:
         self.path = path
         self._reader = reader
         self._writer = writer
+        self._read_only = writer is None
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -78,13 +82,21 @@ class SqliteLog:
 
         Raises LogError when the file is not a log of this program, or a newer one.
         """
-        writer = await _connect_writer(path)
-        return cls(path, await _connect_reader(path), writer)
+        writer = await _connect_writer(path, "rwc")
+        try:
+            return cls(path, await _connect_reader(path), writer)
+        except BaseException:
+            await writer.close()
+            raise
 
     @classmethod
-    async def open_read_only(cls, path: Path) -> Self:
-        """Open an existing log for reading only, beside a running writer or from a folder nobody may write to."""
-        return cls(path, await _connect_reader(path), None)
+    async def open_read_only(cls, path: Path, *, at_rest: bool = False) -> Self:
+        """Open an existing log for reading only, beside a running writer or from a folder nobody may write to.
+
+        `at_rest` says that nobody writes and the WAL is empty: then SQLite leaves no files of its own behind.
+        Raises LogError when there is no log of this program that can be read whole.
+        """
+        return cls(path, await _connect_read_only(path, at_rest), None)
 
     async def append(self, rows: Sequence[Row]) -> None:
         """See Log.append."""
@@ -115,6 +127,11 @@ class SqliteLog:
 
     async def _refusal(self, rows: Sequence[Row], error: sqlite3.IntegrityError) -> LogError:
         """Which of the two promises the rows would have broken."""
+        for account in {row.account for row in rows}:
+            first = next(row.position for row in rows if row.account == account)
+            head = (await self.head(account)).position
+            if first != head + 1:
+                return WrongPosition(f"ledger {account} is at {head}, not {first - 1}")
         commands = {(row.account, row.command_id) for row in rows}
         repeated = [command for command in commands if await self.find(*command)]
         return DuplicateCommand(repeated) if repeated else WrongPosition(str(error))
@@ -164,12 +181,15 @@ class SqliteLog:
 
     async def reopen(self) -> None:
         """See Log.reopen."""
-        if self._writer is not None:
-            await self._writer.close()
-            self._writer = None  # stays so, and refuses to write, until the file opens again
+        writer, self._writer = self._writer, None  # and so refuses to write until the file opens again
+        if writer is not None:
+            await writer.close()
         await self._reader.close()
+        if self._read_only:
+            self._reader = await _connect_read_only(self.path, at_rest=False)
+            return
         await _settle(self.path)
-        self._writer = await _connect_writer(self.path)
+        self._writer = await _connect_writer(self.path, "rw")
         self._reader = await _connect_reader(self.path)
 
     async def close(self) -> None:
@@ -208,8 +228,13 @@ def _values(rows: Sequence[Row]) -> list[Any]:
 
 
 def _failure(error: sqlite3.Error) -> LogError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
-    return NotWritten(str(error)) if code in _DEFINITE else OutcomeUnknown(str(error))
+    return NotWritten(str(error)) if _primary(error) in _DEFINITE else OutcomeUnknown(str(error))
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """SQLite's primary result code: the low byte of the extended one, 0 when it is not SQLite that refused."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def _authorize(action: int, *details: str | None) -> int:
@@ -218,15 +243,16 @@ def _authorize(action: int, *details: str | None) -> int:
     return sqlite3.SQLITE_DENY
 
 
-async def _connect_writer(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=1024)
-    try:
+async def _connect_writer(path: Path, mode: str) -> aiosqlite.Connection:
+    """`mode` is "rwc" or, where a file that has gone must not be replaced by an empty one, "rw"."""
+    async with _opening(path, f"mode={mode}") as connection:
+        new = mode == "rwc" and await _is_blank(connection)
+        if not new:
+            await _check_identity(connection, path)
         await connection.executescript(_WRITER_PRAGMAS)
-        await _prepare_schema(connection, path)
+        if new:
+            await _create_schema(connection)
         await connection.set_authorizer(_authorize)
-    except BaseException:
-        await connection.close()
-        raise
     return connection
 
 
@@ -235,23 +261,24 @@ async def _settle(path: Path) -> None:
 
     A sync that failed may have marked pages clean that never reached the disk; copying them writes them again.
     """
-    async with aiosqlite.connect(path, isolation_level=None) as connection:
+    async with aiosqlite.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None) as connection:
         await connection.executescript("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
         [(busy, _, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:
             raise sqlite3.OperationalError("the WAL could not be settled: another connection reads it")
 
 
-async def _prepare_schema(connection: aiosqlite.Connection, path: Path) -> None:
-    application_id, version = await _identity(connection)
-    if version == 0 and application_id == 0 and not await _has_tables(connection):
-        schema = files("eventstore").joinpath("schema.sql").read_text()
-        await connection.executescript(
-            f"BEGIN IMMEDIATE; {schema} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    else:
-        _check_identity(application_id, version, path)
+async def _is_blank(connection: aiosqlite.Connection) -> bool:
+    tables = await connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")
+    return not list(tables) and await _identity(connection) == (0, 0)
+
+
+async def _create_schema(connection: aiosqlite.Connection) -> None:
+    schema = files("eventstore").joinpath("schema.sql").read_text()
+    await connection.executescript(
+        f"BEGIN IMMEDIATE; {schema} PRAGMA application_id = {APPLICATION_ID};"
+        f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    )
 
 
 async def _identity(connection: aiosqlite.Connection) -> tuple[int, int]:
@@ -260,40 +287,53 @@ async def _identity(connection: aiosqlite.Connection) -> tuple[int, int]:
     return application_id, version
 
 
-async def _has_tables(connection: aiosqlite.Connection) -> bool:
-    return bool(list(await connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")))
-
-
-def _check_identity(application_id: int, version: int, path: Path) -> None:
+async def _check_identity(connection: aiosqlite.Connection, path: Path) -> None:
+    application_id, version = await _identity(connection)
     if application_id != APPLICATION_ID:
         raise LogError(f"{path} is not a ledger of iam-ledger")
     if version != SCHEMA_VERSION:
         raise LogError(f"{path} has format {version}; this program reads format {SCHEMA_VERSION}")
 
 
-async def _connect_reader(path: Path) -> aiosqlite.Connection:
+async def _connect_read_only(path: Path, at_rest: bool) -> aiosqlite.Connection:
+    if not path.is_file():
+        raise LogError(f"there is no ledger at {path}")
     try:
-        return await _open_reader(f"{path.absolute().as_uri()}?mode=ro", path)
-    except sqlite3.OperationalError:
-        if not path.exists():
-            raise LogError(f"there is no ledger at {path}") from None
-        # A WAL file needs a writable folder beside it; a copy on read-only ground is read as it lies there.
-        return await _open_reader(f"{path.absolute().as_uri()}?immutable=1", path)
+        return await _connect_reader(path, "immutable=1" if at_rest else "mode=ro")
+    except sqlite3.OperationalError as error:
+        if _primary(error) not in _NO_FOLDER:
+            raise
+    # SQLite reads a WAL file only where it can put an index beside it; a finished copy is read as it lies there.
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise LogError(f"{path} is not complete without {wal.name}: copy both to a folder that can be written to")
+    try:
+        return await _connect_reader(path, "immutable=1")
+    except sqlite3.OperationalError as error:
+        raise LogError(f"{path} cannot be read: {error}") from error
 
 
-async def _open_reader(uri: str, path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
-    try:
+async def _connect_reader(path: Path, options: str = "mode=ro") -> aiosqlite.Connection:
+    async with _opening(path, options) as connection:
         await connection.executescript(
             "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;"
         )
-        _check_identity(*await _identity(connection), path)
-    except sqlite3.DatabaseError as error:
-        await connection.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise LogError(f"{path} cannot be read: {error}") from error
-    except BaseException:
-        await connection.close()
-        raise
+        await _check_identity(connection, path)
     return connection
+
+
+@asynccontextmanager
+async def _opening(path: Path, options: str) -> AsyncIterator[aiosqlite.Connection]:
+    """A connection that stays open, unless what is done with it here fails."""
+    connection = await aiosqlite.connect(_uri(path, options), uri=True, isolation_level=None, cached_statements=1024)
+    try:
+        yield connection
+    except BaseException as error:
+        await connection.close()
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            raise LogError(f"{path} cannot be read: {error}") from error  # no database, or a damaged one
+        raise
+
+
+def _uri(path: Path, options: str) -> str:
+    return f"{path.absolute().as_uri()}?{options}"

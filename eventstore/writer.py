@@ -152,7 +152,7 @@ class Writer(Generic[S, E]):
         self._clock = clock
         self._waiting: deque[_Pending[S, E]] = deque()
         self._wake = asyncio.Event()
-        self._in_flight: dict[tuple[str, str], asyncio.Future[Answer[E]]] = {}
+        self._in_flight: dict[tuple[str, str], _Pending[S, E]] = {}
         self._remembered: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._closing = False
         self._broken = False  # an append's outcome was unknown and the log has not been reopened yet
@@ -165,7 +165,7 @@ class Writer(Generic[S, E]):
         """
         key = (command.account, command.command_id)
         while (first := self._in_flight.get(key)) is not None:
-            await asyncio.wait([first])
+            await asyncio.wait([first.future])
         if key in self._remembered:
             return await self._replay(command)
         if self._closing:
@@ -173,40 +173,49 @@ class Writer(Generic[S, E]):
         if len(self._waiting) >= COMMANDS_WAITING_MAX:
             raise Unavailable("too many commands are waiting")
         pending: _Pending[S, E] = _Pending(command)
-        self._in_flight[key] = pending.future
+        self._in_flight[key] = pending
         try:
             await self._ledgers.hold(command.account)
         except BaseException:
             self._leave(pending)
+            self._wake.set()  # `run` may be waiting for this one only
             raise
         self._waiting.append(pending)
         self._wake.set()
         return await asyncio.shield(pending.future)
 
     async def run(self) -> None:
-        """Write what is submitted, until `close`."""
-        while self._waiting or not self._closing:
-            if not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_PER_BATCH))]
-            try:
-                await self._write(list(batch))
-            except Exception as error:
-                logger.exception("a batch of %d command(s) failed", len(batch))
-                self._broken = True  # nothing is known about the log until it has been looked at
-                for pending in batch:
-                    pending.fail(error)
-            finally:
-                for pending in batch:
-                    self._leave(pending)
-                    self._ledgers.release(pending.command.account)
+        """Write what is submitted, until `close`. Nobody is left waiting, even when it is cancelled."""
+        try:
+            while self._in_flight or not self._closing:
+                if self._waiting:
+                    await self._write_next()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        finally:
+            self._closing = True
+            for pending in tuple(self._in_flight.values()):
+                self._leave(pending)
 
     def close(self) -> None:
         """Refuse what comes from now on; `run` ends when all that was submitted before is written."""
         self._closing = True
         self._wake.set()
+
+    async def _write_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_PER_BATCH))]
+        try:
+            await self._write(list(batch))
+        except Exception as error:
+            logger.exception("a batch of %d command(s) failed", len(batch))
+            self._broken = True  # nothing is known about the log until it has been looked at
+            for pending in batch:
+                pending.fail(error)
+        finally:
+            for pending in batch:
+                self._leave(pending)
+                self._ledgers.release(pending.command.account)
 
     async def _write(self, batch: list[_Pending[S, E]]) -> None:
         """Decide and append a batch until it is settled one way or the other."""
@@ -239,14 +248,14 @@ class Writer(Generic[S, E]):
         drafts: dict[str, _Draft[S, E]] = {}
         for pending in tuple(batch):
             account = pending.command.account
-            draft = drafts.get(account)
-            if draft is None:
-                draft = drafts[account] = _Draft(self._ledgers.draft(account), self._ledgers.head(account))
             try:
-                self._decide_one(pending, draft)
+                if account not in drafts:
+                    drafts[account] = _Draft(self._ledgers.draft(account), self._ledgers.head(account))
+                self._decide_one(pending, drafts[account])
             except Exception as error:
                 logger.exception("%s could not be decided", pending.command.action)
                 pending.fail(error)
+                self._leave(pending)
                 batch.remove(pending)
                 if pending.records:  # the draft was being changed; nothing decided on it can be trusted
                     return self._decide(batch)
@@ -296,12 +305,17 @@ class Writer(Generic[S, E]):
     async def _answer_from_log(self, pending: _Pending[S, E]) -> None:
         try:
             pending.resolve(await self._replay(pending.command))
-        except (CommandMismatch, Unavailable) as error:
+        except Exception as error:
             pending.fail(error)
+        self._leave(pending)
 
     async def _replay(self, command: Command[S, E]) -> Answer[E]:
         """The first result of a command, rebuilt from its records."""
-        records = [self._ledgers.decode(row) for row in await self._log.find(command.account, command.command_id)]
+        try:
+            rows = await self._log.find(command.account, command.command_id)
+        except Exception as error:
+            raise Unavailable(f"the log could not be read: {error}") from error
+        records = [self._ledgers.decode(row) for row in rows]
         if not records:
             raise Unavailable("the command was not recorded")
         self._remember(command)
@@ -327,9 +341,10 @@ class Writer(Generic[S, E]):
 
     def _leave(self, pending: _Pending[S, E]) -> None:
         """The command is not in flight any more. A caller still waiting for it looks again."""
-        self._in_flight.pop((pending.command.account, pending.command.command_id), None)
-        if not pending.future.done():
-            pending.future.cancel()
+        key = (pending.command.account, pending.command.command_id)
+        if self._in_flight.get(key) is pending:
+            del self._in_flight[key]
+        pending.fail(Unavailable("the command was given up"))
 
 
 class _Draft(Generic[S, E]):

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from iam import relations as r
-from iam.relations import Change, Tag, end, end_all, put
+from iam.relations import Change, Tag, begin, end, end_all, put
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -33,13 +33,13 @@ class UserCreated(Event, frozen=True, kw_only=True, tag="UserCreated"):
     permissions_boundary: str | None = None
 
     def changes(self) -> Iterator[Change]:
-        yield put(r.USERS, "", self.user_name.lower(), self.user_id)
-        yield put(r.USER, self.user_id, "", r.UserProfile(self.user_name, self.path, self.created_at))
+        yield begin(r.USERS, "", self.user_name.lower(), self.user_id)
+        yield begin(r.USER, self.user_id, "", r.UserProfile(self.user_name, self.path, self.created_at))
         for tag in self.tags:
-            yield put(r.USER_TAGS, self.user_id, tag.key.lower(), tag)
+            yield begin(r.USER_TAGS, self.user_id, tag.key.lower(), tag)
         if self.permissions_boundary:
-            yield put(r.USER_BOUNDARY, self.user_id, "", self.permissions_boundary)
-            yield put(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
+            yield begin(r.USER_BOUNDARY, self.user_id, "", self.permissions_boundary)
+            yield begin(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
 
 
 class UserUpdated(Event, frozen=True, kw_only=True, tag="UserUpdated"):
@@ -55,7 +55,7 @@ class UserUpdated(Event, frozen=True, kw_only=True, tag="UserUpdated"):
     def changes(self) -> Iterator[Change]:
         if self.user_name.lower() != self.previous_user_name.lower():
             yield end(r.USERS, "", self.previous_user_name.lower())
-            yield put(r.USERS, "", self.user_name.lower(), self.user_id)
+            yield begin(r.USERS, "", self.user_name.lower(), self.user_id)
         yield put(r.USER, self.user_id, "", r.UserProfile(self.user_name, self.path, self.created_at))
 
 
@@ -111,7 +111,7 @@ class UserPermissionsBoundaryPut(Event, frozen=True, kw_only=True, tag="UserPerm
         if self.previous_permissions_boundary:
             yield end(r.BOUNDARY_USERS, self.previous_permissions_boundary, self.user_id)
         yield put(r.USER_BOUNDARY, self.user_id, "", self.permissions_boundary)
-        yield put(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
+        yield begin(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
 
 
 class UserPermissionsBoundaryDeleted(Event, frozen=True, kw_only=True, tag="UserPermissionsBoundaryDeleted"):
@@ -135,8 +135,8 @@ class UserPolicyAttached(Event, frozen=True, kw_only=True, tag="UserPolicyAttach
     policy_name: str
 
     def changes(self) -> Iterator[Change]:
-        yield put(r.USER_POLICIES, self.user_id, self.policy_arn, self.policy_name)
-        yield put(r.POLICY_USERS, self.policy_arn, self.user_id, self.user_id)
+        yield begin(r.USER_POLICIES, self.user_id, self.policy_arn, self.policy_name)
+        yield begin(r.POLICY_USERS, self.policy_arn, self.user_id, self.user_id)
 
 
 class UserPolicyDetached(Event, frozen=True, kw_only=True, tag="UserPolicyDetached"):
@@ -189,14 +189,14 @@ class PolicyCreated(Event, frozen=True, kw_only=True, tag="PolicyCreated"):
 
     def changes(self) -> Iterator[Change]:
         profile = r.PolicyProfile(self.policy_name, self.path, self.policy_arn, self.description, self.created_at)
-        yield put(r.POLICIES, "", self.policy_name.lower(), self.policy_id)
-        yield put(r.POLICY_ARNS, "", self.policy_arn, self.policy_id)
-        yield put(r.POLICY, self.policy_id, "", profile)
-        yield put(r.POLICY_VERSIONS, self.policy_id, "v1", r.PolicyVersion(self.created_at, self.policy_document))
-        yield put(r.POLICY_DEFAULT, self.policy_id, "", "v1")
-        yield put(r.POLICY_LATEST, self.policy_id, "", r.LatestVersion(1, self.created_at))
+        yield begin(r.POLICIES, "", self.policy_name.lower(), self.policy_id)
+        yield begin(r.POLICY_ARNS, "", self.policy_arn, self.policy_id)
+        yield begin(r.POLICY, self.policy_id, "", profile)
+        yield begin(r.POLICY_VERSIONS, self.policy_id, "v1", r.PolicyVersion(self.created_at, self.policy_document))
+        yield begin(r.POLICY_DEFAULT, self.policy_id, "", "v1")
+        yield begin(r.POLICY_LATEST, self.policy_id, "", r.LatestVersion(1, self.created_at))
         for tag in self.tags:
-            yield put(r.POLICY_TAGS, self.policy_id, tag.key, tag)
+            yield begin(r.POLICY_TAGS, self.policy_id, tag.key, tag)
 
 
 class PolicyVersionCreated(Event, frozen=True, kw_only=True, tag="PolicyVersionCreated"):
@@ -211,7 +211,7 @@ class PolicyVersionCreated(Event, frozen=True, kw_only=True, tag="PolicyVersionC
 
     def changes(self) -> Iterator[Change]:
         version = r.PolicyVersion(self.created_at, self.policy_document)
-        yield put(r.POLICY_VERSIONS, self.policy_id, self.version_id, version)
+        yield begin(r.POLICY_VERSIONS, self.policy_id, self.version_id, version)
         yield put(r.POLICY_LATEST, self.policy_id, "", r.LatestVersion(int(self.version_id[1:]), self.created_at))
         if self.set_as_default:
             yield put(r.POLICY_DEFAULT, self.policy_id, "", self.version_id)

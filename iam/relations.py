@@ -105,16 +105,25 @@ ALL: dict[str, Relation[Any]] = {
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One entry begins (a value), or ends (None). A member of None stands for all members of the owner."""
+    """One entry begins (a value), or ends (None). A member of None stands for all members of the owner.
+
+    `fresh`: the entry is known not to have been there, so that nobody need look for what it replaces.
+    """
 
     relation: Relation[Any]
     owner: str
     member: str | None
     value: Any
+    fresh: bool = False
+
+
+def begin(relation: Relation[V], owner: str, member: str, value: V) -> Change:
+    """The entry, which was not there, has this value from now on."""
+    return Change(relation, owner, member, value, fresh=True)
 
 
 def put(relation: Relation[V], owner: str, member: str, value: V) -> Change:
-    """The entry has this value from now on; a value it had before ends."""
+    """The entry has this value from now on; if it had another one before, that ends."""
     return Change(relation, owner, member, value)
 
 

@@ -67,7 +67,7 @@ class Account:
         order = self._ordered.get((relation, owner))
         if order is None:
             order = self._ordered[relation, owner] = sorted(entries)
-        for member in order[bisect_right(order, after) if after else 0 :]:
+        for member in order[bisect_right(order, after) :]:
             yield member, entries[member]
 
     def count(self, relation: Relation[Any], owner: str) -> int:

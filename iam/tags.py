@@ -1,9 +1,12 @@
 """The rules of tags, which every kind of entity shares."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from iam.errors import InvalidInput, LimitExceeded
 from iam.relations import Tag
+
+MARKER_LENGTH = 51  # code points: in UTF-8 and base64 within the 320 characters of a marker
 
 
 def check_tag_keys(keys: Sequence[str], *, ignore_case: bool) -> None:
@@ -18,9 +21,9 @@ def check_tag_keys(keys: Sequence[str], *, ignore_case: bool) -> None:
 def new_tags(
     present: Mapping[str, Tag], given: Iterable[Tag], member: Callable[[str], str], limit: int
 ) -> tuple[Tag, ...]:
-    """The given tags that say anything new. LimitExceeded when there would be more than `limit` in all."""
+    """The given tags that say anything new. LimitExceeded when they add a key to what are `limit` keys or more."""
     changed = tuple(tag for tag in given if present.get(member(tag.key)) != tag)
-    if len(present.keys() | {member(tag.key) for tag in changed}) > limit:
+    if len(present.keys() | {member(tag.key) for tag in changed}) > max(limit, len(present)):
         raise LimitExceeded("The number of tags has reached the maximum limit.")
     return changed
 
@@ -31,6 +34,8 @@ def tag_order(tag: Tag) -> str:
 
 
 def list_tags(tags: Iterable[Tag], after: str) -> Iterator[tuple[str, Tag]]:
-    """Tags page by page. They are numbered, as a key can be longer than a marker may be."""
-    numbered = ((f"{number:03}", tag) for number, tag in enumerate(sorted(tags, key=tag_order)))
-    return ((number, tag) for number, tag in numbered if number > after)
+    """Tags page by page. Keys longer than a marker may be are cut, and those cut alike are numbered."""
+    for start, alike in groupby(sorted(tags, key=tag_order), key=lambda tag: tag_order(tag)[:MARKER_LENGTH]):
+        for number, tag in enumerate(alike):
+            if (position := f"{start}{number:02}") > after:
+                yield position, tag

@@ -55,14 +55,14 @@ def put_user_policy(state: State, command: c.PutUserPolicy, moment: c.Moment) ->
     user_name = profile_of(state, user_id).user_name
     inline = state.members(r.USER_INLINE_POLICIES, user_id)
     replaced = inline.get(command.policy_name.lower())
+    if replaced is not None and replaced.document == command.policy_document:
+        return []
     size = counted_size(command.policy_document) + sum(
         counted_size(policy.document) for policy in inline.values() if policy is not replaced
     )
     quota = state.world.quotas.user_policy_size
     if size > quota:
         raise LimitExceeded(f"Maximum policy size of {quota} bytes exceeded for user {user_name}")
-    if replaced is not None and replaced.document == command.policy_document:
-        return []
     return [
         e.UserPolicyPut(
             user_id=user_id,

@@ -55,7 +55,7 @@ class Intervals:
         begun = self._begun.pop(key, None)
         if begun is not None:
             self._past.append((*key, *begun, *at))
-        elif key[:3] not in self._emptied:
+        elif not change.fresh and key[:3] not in self._emptied:
             self._ended.setdefault(key, at)
         if change.value is not None:
             value, document = dump_value(change.relation, change.value)
@@ -67,35 +67,31 @@ class Intervals:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, within the caller's transaction."""
-        for part in parts([(*key, *at) for key, at in self._ended.items()]):
-            moved = connection.execute(
-                f"WITH ended (a, r, o, m, valid_to, to_time) AS (VALUES {_places(part)})"
-                f" INSERT INTO past_entries SELECT {_ENTRY}, valid_to, to_time FROM ended CROSS JOIN current_entries"
-                " ON account = a AND relation = r AND owner = o AND member = m",
-                _flat(part),
-            )
-            if moved.rowcount:
-                keys = [row[:4] for row in part]
-                connection.execute(
-                    f"DELETE FROM current_entries WHERE (account, relation, owner, member) IN (VALUES {_places(keys)})",
-                    _flat(keys),
-                )
+        for key, at in self._ended.items():
+            _end(connection, "account = ? AND relation = ? AND owner = ? AND member = ?", key, at)
         for owner, at in self._emptied.items():
-            of_owner = "FROM current_entries WHERE account = ? AND relation = ? AND owner = ?"
-            connection.execute(f"INSERT INTO past_entries SELECT {_ENTRY}, ?, ? {of_owner}", (*at, *owner))
-            connection.execute(f"DELETE {of_owner}", owner)
+            _end(connection, "account = ? AND relation = ? AND owner = ?", owner, at)
         insert(connection, "INSERT OR IGNORE INTO documents", list(self._documents.items()))
         insert(connection, "INSERT INTO past_entries", self._past)
         insert(connection, "INSERT INTO current_entries", [(*key, *begun) for key, begun in self._begun.items()])
 
 
+def _end(connection: sqlite3.Connection, entries: str, key: tuple[str, ...], at: tuple[int, int]) -> None:
+    """Move entries to the past, if there are any."""
+    moved = connection.execute(
+        f"INSERT INTO past_entries SELECT {_ENTRY}, ?, ? FROM current_entries WHERE {entries}", (*at, *key)
+    )
+    if moved.rowcount:
+        connection.execute(f"DELETE FROM current_entries WHERE {entries}", key)
+
+
 def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, many to a statement."""
-    for part in parts(rows):
+    for part in _parts(rows):
         connection.execute(f"{statement} VALUES {_places(part)}", _flat(part))
 
 
-def parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
     """The rows in pieces of a few fixed sizes, so that SQLite's statement cache knows every statement."""
     start = 0
     for count in ROWS_PER_STATEMENT:

@@ -163,6 +163,7 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
     [(version,)] = connection.execute("PRAGMA user_version")
     if version != SCHEMA_VERSION:
         schema = files("projections").joinpath("schema.sql").read_text()

@@ -1,0 +1,417 @@
+"""What holds of all commands, said once: histories are drawn at random over a few users and policies.
+
+Names, keys and ARNs are few and come in several spellings, and quotas are small, so that commands meet.
+An independent model in plain dictionaries keeps its own account of the commands that were carried out.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import islice, product
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from iam import commands as c
+from iam.documents import counted_size
+from iam.errors import IamError
+from iam.events import AnyEvent
+from iam.policies import (
+    get_policy,
+    get_policy_version,
+    list_entities_for_policy,
+    list_policies,
+    list_policy_tags,
+    list_policy_versions,
+)
+from iam.quotas import Quotas
+from iam.relations import ALL, Tag
+from iam.state import Account, Draft, State
+from iam.user_policies import get_user_policy, list_attached_user_policies, list_user_policies
+from iam.users import get_user, list_user_tags, list_users
+
+QUOTAS = Quotas(
+    users_per_account=2,
+    policies_per_account=2,
+    policies_per_user=2,
+    versions_per_policy=3,
+    user_policy_size=150,
+    policy_size=120,
+    tags_per_resource=3,
+)
+ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+LARGE = ALLOW.replace('"*"}', f'"arn:aws:s3:::{"x" * 99}"}}')
+DOCUMENTS = (ALLOW, ALLOW.replace("Allow", "Deny"), ALLOW.replace(",", ",\n"), LARGE, "{")
+AWS_ARNS = (
+    "arn:aws:iam::aws:policy/AdministratorAccess",
+    "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    "arn:aws:iam::aws:policy/aws-service-role/AWSSupportServiceRolePolicy",
+)
+OWN_ARNS = ("arn:aws:iam::123456789012:policy/reads", "arn:aws:iam::123456789012:policy/team/Writes")
+OTHER_ARNS = ("arn:aws:iam::123456789012:policy/READS", "arn:aws:iam::210987654321:policy/reads", "no ARN")
+
+KEYS = ("a", "A", "b", "c", "d", "aws:x")
+TAGS = tuple(Tag(key, value) for key in KEYS for value in ("", "1"))
+USER_NAMES = ("alice", "Alice", "bob", "BOB")
+ARNS = OWN_ARNS * 6 + AWS_ARNS + OTHER_ARNS
+PATHS = ("/", "/team/")
+USAGES = (None, "PermissionsPolicy", "PermissionsBoundary")
+
+VALUES: Mapping[str, Sequence[Any]] = {
+    "user_name": USER_NAMES,
+    "new_user_name": (None, *USER_NAMES),
+    "path": PATHS,
+    "new_path": (None, *PATHS),
+    "permissions_boundary": ARNS,
+    "tags": ((), *product(TAGS), *product(TAGS, TAGS)),
+    "tag_keys": (*product(KEYS), *product(KEYS, KEYS)),
+    "policy_arn": ARNS,
+    "policy_name": ("reads", "Reads", "Writes"),
+    "policy_document": DOCUMENTS[:2] * 3 + DOCUMENTS,
+    "description": ("", "May look."),
+    "set_as_default": (False, True),
+    "version_id": ("v1", "v2", "v3", "v4", "v1.x"),
+    "path_prefix": PATHS,
+    "scope": ("All", "AWS", "Local"),
+    "only_attached": (False, True),
+    "entity_filter": (None, "User", "Role"),
+    "policy_usage_filter": USAGES,
+}
+COMMANDS = (*c.Command.__subclasses__(), c.CreateUser, c.CreatePolicy, c.CreatePolicy, c.AttachUserPolicy)
+BEGINNING = [
+    c.CreateUser(user_name="alice"),
+    c.CreatePolicy(policy_name="reads", policy_document=ALLOW),
+    c.CreatePolicy(policy_name="Writes", path="/team/", policy_document=ALLOW),
+]
+RARE = (c.DeleteUser, c.DeletePolicy)
+
+
+def some(kinds: Sequence[type[Any]], pick: Random) -> Any:
+    """A command or query of some kind; fields that may be left out sometimes are."""
+    kind = pick.choice(kinds)
+    if kind in RARE and pick.random() < 0.8:
+        return some(kinds, pick)
+    fields = [field for field in msgspec.structs.fields(kind) if field.required or pick.random() < 0.5]
+    return kind(**{field.name: pick.choice(VALUES[field.name]) for field in fields})
+
+
+def wild(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """Commands or queries in which any text stands where a text may stand."""
+    return st.builds(
+        kind,
+        **{
+            field.name: st.sampled_from(VALUES[field.name]) | (st.text() if field.type is str else st.nothing())
+            for field in msgspec.structs.fields(kind)
+        },
+    )
+
+
+# Only the seed and the length are Hypothesis's: what it draws itself is too monotonous for long histories.
+HISTORIES = st.builds(
+    lambda pick, length: BEGINNING[:length] + [some(COMMANDS, pick) for _ in range(length)],
+    st.randoms(use_true_random=True),
+    st.integers(0, 150),
+)
+ONE_COMMAND = st.builds(partial(some, COMMANDS), st.randoms(use_true_random=True))
+
+LISTS: Mapping[type[c.Query], Callable[[State, Any, str], Any]] = {
+    c.ListUsers: list_users,
+    c.ListUserTags: list_user_tags,
+    c.ListAttachedUserPolicies: list_attached_user_policies,
+    c.ListUserPolicies: list_user_policies,
+    c.ListPolicies: list_policies,
+    c.ListPolicyVersions: list_policy_versions,
+    c.ListPolicyTags: list_policy_tags,
+    c.ListEntitiesForPolicy: list_entities_for_policy,
+}
+GETS: Mapping[type[c.Query], Callable[[State, Any], Any]] = {
+    c.GetUser: get_user,
+    c.GetUserPolicy: get_user_policy,
+    c.GetPolicy: get_policy,
+    c.GetPolicyVersion: get_policy_version,
+}
+
+relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
+
+def lived(given: Callable[..., Any], history: list[c.Command]) -> Any:
+    """An account through which the history has gone; what was refused left no trace."""
+    account = given(quotas=QUOTAS)
+    for command in history:
+        with suppress(IamError):
+            account.also(command)
+    return account
+
+
+def test_every_command_has_a_decision_and_every_query_an_answer(decisions: Mapping[type[c.Command], Any]) -> None:
+    """So the properties below are said of all of them."""
+    assert set(decisions) == set(c.Command.__subclasses__())
+    assert {*LISTS, *GETS} == set(c.Query.__subclasses__())
+
+
+@relaxed
+@for_all(HISTORIES, ONE_COMMAND)
+def test_a_repeated_command_adds_nothing_or_is_refused(
+    given: Callable[..., Any], decisions: Mapping[type[c.Command], Any], history: list[c.Command], command: c.Command
+) -> None:
+    """But for CreatePolicyVersion, which makes a version each time, as AWS does."""
+    account = lived(given, history)
+    with suppress(IamError):
+        account.also(command)
+
+    if not isinstance(command, c.CreatePolicyVersion):
+        assert not account.when(decisions[type(command)], command).events
+
+
+@relaxed
+@for_all(HISTORIES, ONE_COMMAND)
+def test_deciding_changes_no_state(
+    given: Callable[..., Any],
+    decisions: Mapping[type[c.Command], Any],
+    contents: Callable[[Account], Any],
+    history: list[c.Command],
+    command: c.Command,
+) -> None:
+    """A decision only reads: what changes is what its events say, once they are applied."""
+    account = lived(given, history)
+    before, size = copy.deepcopy(contents(account.account)), account.account.bytes
+    decided = account.when(decisions[type(command)], command)
+
+    assert contents(account.account) == before
+    assert account.account.bytes == size
+    if decided.events:
+        for event in decided.events:
+            account.account.apply(event.changes())
+        assert contents(account.account) != before or isinstance(command, c.InstallCatalogue)
+
+
+@relaxed
+@for_all(HISTORIES, st.one_of(*map(wild, c.Command.__subclasses__())))
+def test_a_decision_raises_nothing_but_refusals(
+    given: Callable[..., Any], decisions: Mapping[type[c.Command], Any], history: list[c.Command], command: c.Command
+) -> None:
+    """Whatever text stands in the command; `when` lets everything else through."""
+    decided = lived(given, history).when(decisions[type(command)], command)
+
+    assert decided.events is not None or (decided.refusal[0].code and decided.refusal[1])
+
+
+@relaxed
+@for_all(HISTORIES)
+def test_every_event_survives_encoding(given: Callable[..., Any], history: list[c.Command]) -> None:
+    """And is encoded the same again, so that stored bytes never depend on the way they came."""
+    decoder = msgspec.json.Decoder(AnyEvent)
+    for event in lived(given, history).events:
+        encoded = msgspec.json.encode(event)
+
+        assert decoder.decode(encoded) == event
+        assert msgspec.json.encode(decoder.decode(encoded)) == encoded
+
+
+@relaxed
+@for_all(HISTORIES, st.data())
+def test_a_fold_continued_equals_a_fold_from_zero(
+    given: Callable[..., Any], contents: Callable[[Account], Any], history: list[c.Command], data: st.DataObject
+) -> None:
+    """From any position on, through an account or through a draft that is committed."""
+    whole = lived(given, history)
+    cut = data.draw(st.integers(0, len(whole.events)))
+    continued = given(*whole.events[:cut], quotas=QUOTAS).account
+    draft = Draft(given(*whole.events[:cut], quotas=QUOTAS).account)
+    for event in whole.events[cut:]:
+        continued.apply(event.changes())
+        draft.apply(event.changes())
+
+    assert contents(continued) == contents(whole.account)
+    for relation, owner, entries in whole.account.owners():
+        assert draft.members(relation, owner) == entries
+    committed = draft._base
+    draft.commit()
+    assert contents(committed) == contents(whole.account)
+    assert committed.bytes == continued.bytes == whole.account.bytes
+
+
+@relaxed
+@for_all(HISTORIES, st.builds(partial(some, tuple(LISTS)), st.randoms(use_true_random=True)), st.integers(1, 3))
+def test_a_list_read_page_by_page_is_the_list(
+    given: Callable[..., Any], history: list[c.Command], query: c.Query, size: int
+) -> None:
+    """Keys are distinct and ascend, and a draft lists what the account lists."""
+    account = lived(given, history)
+    draft = Draft(given(quotas=QUOTAS).account)
+    for event in account.events:
+        draft.apply(event.changes())
+    read = LISTS[type(query)]
+    try:
+        whole = list(read(account.account, query, ""))
+    except IamError:
+        return
+
+    keys = [key for key, _ in whole]
+    assert keys == sorted(set(keys))
+    assert list(read(draft, query, "")) == whole
+    pages: list[Any] = []
+    while page := list(islice(read(account.account, query, pages[-1][0] if pages else ""), size)):
+        pages += page
+    assert pages == whole
+
+
+@relaxed
+@for_all(HISTORIES, st.one_of(*map(wild, GETS)))
+def test_a_read_raises_nothing_but_refusals(
+    given: Callable[..., Any], history: list[c.Command], query: c.Query
+) -> None:
+    """Whatever text stands in the query."""
+    with suppress(IamError):
+        assert GETS[type(query)](lived(given, history).account, query) is not None
+
+
+class Model:
+    """What users and policies have, in plain dictionaries. It knows what commands do and none of their rules."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, dict[str, Any]] = {}  # by name in lower case
+        self.policies: dict[str, dict[str, Any]] = {}  # by ARN
+
+    def carried_out(self, command: c.Command) -> None:
+        match command:
+            case c.CreateUser():
+                user = {"name": command.user_name, "path": command.path, "attached": set(), "inline": {}}
+                user |= {"tags": {}, "boundary": command.permissions_boundary}
+                user["tags"] = {tag.key.lower(): (tag.key, tag.value) for tag in command.tags}
+                self.users[command.user_name.lower()] = user
+            case c.UpdateUser():
+                user = self.users.pop(command.user_name.lower())
+                user["name"] = command.new_user_name or user["name"]
+                user["path"] = command.new_path or user["path"]
+                self.users[user["name"].lower()] = user
+            case c.DeleteUser():
+                del self.users[command.user_name.lower()]
+            case c.TagUser():
+                tags = self.users[command.user_name.lower()]["tags"]
+                tags.update({tag.key.lower(): (tag.key, tag.value) for tag in command.tags})
+            case c.UntagUser():
+                for key in command.tag_keys:
+                    self.users[command.user_name.lower()]["tags"].pop(key.lower(), None)
+            case c.PutUserPermissionsBoundary():
+                self.users[command.user_name.lower()]["boundary"] = command.permissions_boundary
+            case c.DeleteUserPermissionsBoundary():
+                self.users[command.user_name.lower()]["boundary"] = None
+            case c.AttachUserPolicy():
+                self.users[command.user_name.lower()]["attached"].add(command.policy_arn)
+            case c.DetachUserPolicy():
+                self.users[command.user_name.lower()]["attached"].remove(command.policy_arn)
+            case c.PutUserPolicy():
+                inline = self.users[command.user_name.lower()]["inline"]
+                name = inline.get(command.policy_name.lower(), (command.policy_name,))[0]
+                inline[command.policy_name.lower()] = (name, command.policy_document)
+            case c.DeleteUserPolicy():
+                del self.users[command.user_name.lower()]["inline"][command.policy_name.lower()]
+            case _:
+                self.carried_out_on_a_policy(command)
+
+    def carried_out_on_a_policy(self, command: c.Command) -> None:
+        match command:
+            case c.CreatePolicy():
+                self.policies[f"arn:aws:iam::123456789012:policy{command.path}{command.policy_name}"] = {
+                    "versions": {"v1": command.policy_document},
+                    "default": "v1",
+                    "latest": 1,
+                    "tags": {tag.key: tag.value for tag in command.tags},
+                }
+            case c.DeletePolicy():
+                del self.policies[command.policy_arn]
+            case c.CreatePolicyVersion():
+                policy = self.policies[command.policy_arn]
+                policy["latest"] += 1
+                policy["versions"][f"v{policy['latest']}"] = command.policy_document
+                if command.set_as_default:
+                    policy["default"] = f"v{policy['latest']}"
+            case c.SetDefaultPolicyVersion():
+                self.policies[command.policy_arn]["default"] = command.version_id
+            case c.DeletePolicyVersion():
+                del self.policies[command.policy_arn]["versions"][command.version_id]
+            case c.TagPolicy():
+                self.policies[command.policy_arn]["tags"].update({tag.key: tag.value for tag in command.tags})
+            case c.UntagPolicy():
+                for key in command.tag_keys:
+                    self.policies[command.policy_arn]["tags"].pop(key, None)
+            case c.InstallCatalogue():
+                pass
+            case _:
+                pytest.fail(f"the model does not know {command}")
+
+    def holders(self, arn: str) -> set[str]:
+        return {user["name"] for user in self.users.values() if arn in (*user["attached"], user["boundary"])}
+
+
+def assert_like(state: State, model: Model) -> None:
+    """The domain's own reads say what the model says, and its quotas hold."""
+    assert [key for key, _ in list_users(state, c.ListUsers(), "")] == sorted(model.users)
+    for user in model.users.values():
+        name = user["name"]
+        shown = get_user(state, c.GetUser(user_name=name))
+        assert (shown.user_name, shown.path, shown.permissions_boundary) == (name, user["path"], user["boundary"])
+        assert {(tag.key, tag.value) for tag in shown.tags} == set(user["tags"].values())
+        attached = list_attached_user_policies(state, c.ListAttachedUserPolicies(user_name=name), "")
+        assert {arn for _, arn in attached} == user["attached"]
+        inline = {
+            inline_name: get_user_policy(state, c.GetUserPolicy(user_name=name, policy_name=inline_name))[1].document
+            for _, inline_name in list_user_policies(state, c.ListUserPolicies(user_name=name), "")
+        }
+        assert inline == dict(user["inline"].values())
+        assert len(user["attached"]) <= QUOTAS.policies_per_user
+        assert len(user["tags"]) <= QUOTAS.tags_per_resource
+        assert sum(map(counted_size, inline.values())) <= QUOTAS.user_policy_size
+
+    assert {policy.arn for _, policy in list_policies(state, c.ListPolicies(scope="Local"), "")} == set(model.policies)
+    for arn, policy in model.policies.items():
+        versions = [version for _, version in list_policy_versions(state, c.ListPolicyVersions(policy_arn=arn), "")]
+        documents = {
+            version.version_id: get_policy_version(
+                state, c.GetPolicyVersion(policy_arn=arn, version_id=version.version_id)
+            ).document
+            for version in versions
+        }
+        assert documents == policy["versions"]
+        assert [version.version_id for version in versions if version.is_default] == [policy["default"]]
+        assert {tag.key: tag.value for tag in get_policy(state, c.GetPolicy(policy_arn=arn)).tags} == policy["tags"]
+        assert len(versions) <= QUOTAS.versions_per_policy
+        assert len(policy["tags"]) <= QUOTAS.tags_per_resource
+    for arn in (*model.policies, *AWS_ARNS):
+        shown_policy = get_policy(state, c.GetPolicy(policy_arn=arn))
+        held = list_entities_for_policy(state, c.ListEntitiesForPolicy(policy_arn=arn), "")
+        assert {holder.name for _, holder in held} == model.holders(arn)
+        assert shown_policy.attachment_count == sum(arn in user["attached"] for user in model.users.values())
+        assert shown_policy.boundary_count == sum(arn == user["boundary"] for user in model.users.values())
+    assert len(model.users) <= QUOTAS.users_per_account
+    assert len(model.policies) <= QUOTAS.policies_per_account
+
+
+@relaxed
+@for_all(HISTORIES)
+def test_the_fold_agrees_with_an_independent_model(given: Callable[..., Any], history: list[c.Command]) -> None:
+    """The auditor carries out whatever was not refused, and after each command all reads agree with it."""
+    account, model = given(quotas=QUOTAS), Model()
+    for command in history:
+        try:
+            account.also(command)
+        except IamError:
+            continue
+        model.carried_out(command)
+        assert_like(account.account, model)
+    for relation in ALL.values():
+        assert {owner for found, owner, _ in account.account.owners() if found is relation} <= {
+            "",
+            *AWS_ARNS,
+            *OWN_ARNS,
+            *model.policies,
+            *account.account.members(ALL["users"], "").values(),
+            *account.account.members(ALL["policies"], "").values(),
+        }
