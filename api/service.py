@@ -49,7 +49,7 @@ class Service:
         self.world = world
         self.projections = projections
         self.projector = Projector(log, projections)
-        self.accounts = Accounts(log, projections, world, self.projector.publish)
+        self.accounts = Accounts(log, projections, world, self.projector)
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
         self._digest_key = digest_key
         self._tasks: list[asyncio.Task[None]] = []

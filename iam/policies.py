@@ -14,7 +14,7 @@ from iam.catalogue import CataloguePolicy
 from iam.documents import counted_size, validate
 from iam.errors import AccessDenied, DeleteConflict, EntityAlreadyExists, LimitExceeded, NoSuchEntity
 from iam.pages import listing
-from iam.state import State
+from iam.state import State, known
 from iam.tags import check_tag_keys, list_tags, new_tags, tag_order
 
 AWS = "aws"  # stands where an account stands in the ARN of an AWS managed policy
@@ -158,7 +158,7 @@ def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: 
         e.PolicyVersionCreated(
             policy_id=policy_id,
             policy_arn=command.policy_arn,
-            version_id=f"v{_latest(state, policy_id).number + 1}",
+            version_id=f"v{known(state, r.POLICY_LATEST, policy_id).number + 1}",
             created_at=moment.at,
             policy_document=command.policy_document,
             set_as_default=command.set_as_default,
@@ -283,16 +283,9 @@ def list_entities_for_policy(state: State, query: c.ListEntitiesForPolicy, after
 
 def _holders(state: State, user_ids: set[str], path_prefix: str) -> Iterator[Holder]:
     for user_id in user_ids:
-        profile = state.get(r.USER, user_id)
-        if profile is not None and profile.path.startswith(path_prefix):
+        profile = known(state, r.USER, user_id)
+        if profile.path.startswith(path_prefix):
             yield Holder("User", profile.user_name, user_id)
-
-
-def _latest(state: State, policy_id: str) -> r.LatestVersion:
-    latest = state.get(r.POLICY_LATEST, policy_id)
-    if latest is None:
-        raise KeyError(policy_id)
-    return latest
 
 
 def _number(version_id: str) -> int:
@@ -300,21 +293,18 @@ def _number(version_id: str) -> int:
 
 
 def _customer_policy(state: State, policy_id: str) -> Policy:
-    profile = state.get(r.POLICY, policy_id)
-    default = state.get(r.POLICY_DEFAULT, policy_id)
-    if profile is None or default is None:
-        raise KeyError(policy_id)
+    profile = known(state, r.POLICY, policy_id)
     return Policy(
         policy_id=policy_id,
         policy_name=profile.policy_name,
         path=profile.path,
         arn=profile.arn,
-        default_version_id=default,
+        default_version_id=known(state, r.POLICY_DEFAULT, policy_id),
         attachment_count=state.count(r.POLICY_USERS, profile.arn),
         boundary_count=state.count(r.BOUNDARY_USERS, profile.arn),
         is_attachable=True,
         created_at=profile.created_at,
-        updated_at=_latest(state, policy_id).created_at,
+        updated_at=known(state, r.POLICY_LATEST, policy_id).created_at,
         description=profile.description,
         tags=tuple(sorted(state.members(r.POLICY_TAGS, policy_id).values(), key=tag_order)),
     )
@@ -344,8 +334,7 @@ def _list_aws(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple
 
 
 def _list_customer(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
-    # A name is the account's once only, and sorts before AWS's policy of that name: whatever page ended there had it.
-    for _, policy_id in state.scan(r.POLICIES, "", after.partition(" ")[0]):
+    for _, policy_id in state.scan(r.POLICIES, "", after):
         policy = _customer_policy(state, policy_id)
         if policy.path.startswith(query.path_prefix):
             yield list_key(policy.arn), policy

@@ -40,6 +40,14 @@ class State(Protocol):
         """How many entries the owner has."""
 
 
+def known(state: State, relation: Relation[V], owner: str) -> V:
+    """The value of an entry that must be there. A KeyError means that the log itself is wrong."""
+    value = state.get(relation, owner)
+    if value is None:
+        raise KeyError(f"{relation.name} of {owner}")
+    return value
+
+
 class Account:
     """The fold of a ledger, in memory. Only the one who folds changes it."""
 

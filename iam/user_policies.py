@@ -10,8 +10,8 @@ from iam.documents import counted_size, validate
 from iam.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable
 from iam.pages import listing
 from iam.policies import is_attachable, list_key, policy_exists
-from iam.state import State
-from iam.users import find_user, profile_of
+from iam.state import State, known
+from iam.users import find_user
 
 # Decisions
 
@@ -30,7 +30,7 @@ def attach_user_policy(state: State, command: c.AttachUserPolicy, moment: c.Mome
     quota = state.world.quotas.policies_per_user
     if state.count(r.USER_POLICIES, user_id) >= quota:
         raise LimitExceeded(f"Cannot exceed quota for PoliciesPerUser: {quota}")
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     policy_name = policy_path_and_name(arn)[1]
     return [e.UserPolicyAttached(user_id=user_id, user_name=name, policy_arn=arn, policy_name=policy_name)]
 
@@ -41,7 +41,7 @@ def detach_user_policy(state: State, command: c.DetachUserPolicy, moment: c.Mome
     user_id = find_user(state, command.user_name)
     if state.get(r.USER_POLICIES, user_id, command.policy_arn) is None:
         raise NoSuchEntity(f"Policy {command.policy_arn} was not found.")
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     return [e.UserPolicyDetached(user_id=user_id, user_name=name, policy_arn=command.policy_arn)]
 
 
@@ -52,7 +52,7 @@ def put_user_policy(state: State, command: c.PutUserPolicy, moment: c.Moment) ->
     """
     user_id = find_user(state, command.user_name)
     validate(command.policy_document, managed=False)
-    user_name = profile_of(state, user_id).user_name
+    user_name = known(state, r.USER, user_id).user_name
     inline = state.members(r.USER_INLINE_POLICIES, user_id)
     replaced = inline.get(command.policy_name.lower())
     if replaced is not None and replaced.document == command.policy_document:
@@ -77,7 +77,7 @@ def delete_user_policy(state: State, command: c.DeleteUserPolicy, moment: c.Mome
     """Delete an inline policy, named in any spelling."""
     user_id = find_user(state, command.user_name)
     inline = _find_inline(state, user_id, command.policy_name)
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     return [e.UserPolicyDeleted(user_id=user_id, user_name=name, policy_name=inline.policy_name)]
 
 
@@ -104,7 +104,7 @@ def get_user_policy(state: State, query: c.GetUserPolicy) -> tuple[str, r.Inline
     """The user's name and one inline policy. The answer spells the policy as the question did."""
     user_id = find_user(state, query.user_name)
     inline = _find_inline(state, user_id, query.policy_name)
-    return profile_of(state, user_id).user_name, r.InlinePolicy(query.policy_name, inline.document)
+    return known(state, r.USER, user_id).user_name, r.InlinePolicy(query.policy_name, inline.document)
 
 
 def list_user_policies(state: State, query: c.ListUserPolicies, after: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from iam import relations as r
 from iam.arns import USER, iam_arn, parse_arn, root_arn
 from iam.errors import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
 from iam.policies import is_attachable, policy_exists
-from iam.state import State
+from iam.state import State, known
 from iam.tags import check_tag_keys, list_tags, new_tags, tag_order
 
 
@@ -35,17 +35,9 @@ def find_user(state: State, user_name: str) -> str:
     return user_id
 
 
-def profile_of(state: State, user_id: str) -> r.UserProfile:
-    """What the user is called. The id is known to exist; anything else is a fault of the log."""
-    profile = state.get(r.USER, user_id)
-    if profile is None:
-        raise KeyError(user_id)
-    return profile
-
-
 def user_at(state: State, user_id: str) -> User:
     """The user as GetUser shows it."""
-    profile = profile_of(state, user_id)
+    profile = known(state, r.USER, user_id)
     return User(
         user_id,
         profile.user_name,
@@ -86,7 +78,7 @@ def create_user(state: State, command: c.CreateUser, moment: c.Moment) -> list[e
 def update_user(state: State, command: c.UpdateUser, moment: c.Moment) -> list[e.Event]:
     """Rename or move a user. Another spelling of its own name is taken: by itself."""
     user_id = find_user(state, command.user_name)
-    profile = profile_of(state, user_id)
+    profile = known(state, r.USER, user_id)
     new_name = command.new_user_name or profile.user_name
     new_path = command.new_path or profile.path
     if new_name != profile.user_name and state.get(r.USERS, "", new_name.lower()) is not None:
@@ -112,7 +104,7 @@ def delete_user(state: State, command: c.DeleteUser, moment: c.Moment) -> list[e
         raise DeleteConflict("Cannot delete entity, must detach all policies first.")
     if state.count(r.USER_INLINE_POLICIES, user_id):
         raise DeleteConflict("Cannot delete entity, must delete policies first.")
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     boundary = state.get(r.USER_BOUNDARY, user_id)
     return [e.UserDeleted(user_id=user_id, user_name=name, permissions_boundary=boundary)]
 
@@ -123,7 +115,7 @@ def tag_user(state: State, command: c.TagUser, moment: c.Moment) -> list[e.Event
     user_id = find_user(state, command.user_name)
     present = state.members(r.USER_TAGS, user_id)
     tags = new_tags(present, command.tags, str.lower, state.world.quotas.tags_per_resource)
-    return [e.UserTagged(user_id=user_id, user_name=profile_of(state, user_id).user_name, tags=tags)] if tags else []
+    return [e.UserTagged(user_id=user_id, user_name=known(state, r.USER, user_id).user_name, tags=tags)] if tags else []
 
 
 def untag_user(state: State, command: c.UntagUser, moment: c.Moment) -> list[e.Event]:
@@ -131,7 +123,7 @@ def untag_user(state: State, command: c.UntagUser, moment: c.Moment) -> list[e.E
     user_id = find_user(state, command.user_name)
     present = state.members(r.USER_TAGS, user_id)
     keys = tuple(dict.fromkeys(key.lower() for key in command.tag_keys if key.lower() in present))
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     return [e.UserUntagged(user_id=user_id, user_name=name, tag_keys=keys)] if keys else []
 
 
@@ -148,7 +140,7 @@ def put_user_permissions_boundary(
     return [
         e.UserPermissionsBoundaryPut(
             user_id=user_id,
-            user_name=profile_of(state, user_id).user_name,
+            user_name=known(state, r.USER, user_id).user_name,
             permissions_boundary=command.permissions_boundary,
             previous_permissions_boundary=previous,
         )
@@ -160,7 +152,7 @@ def delete_user_permissions_boundary(
 ) -> list[e.Event]:
     """Lift the user's boundary. AWS refuses when there is none."""
     user_id = find_user(state, command.user_name)
-    name = profile_of(state, user_id).user_name
+    name = known(state, r.USER, user_id).user_name
     boundary = state.get(r.USER_BOUNDARY, user_id)
     if boundary is None:
         raise NoSuchEntity(f"The user with name {name} does not have a permissions boundary.")
@@ -185,7 +177,7 @@ def get_user(state: State, query: c.GetUser) -> User:
 def list_users(state: State, query: c.ListUsers, after: str) -> Iterator[tuple[str, User]]:
     """Users by name, ignoring case. The prefix need not end where a part of the path does."""
     for member, user_id in state.scan(r.USERS, "", after):
-        if profile_of(state, user_id).path.startswith(query.path_prefix):
+        if known(state, r.USER, user_id).path.startswith(query.path_prefix):
             yield member, user_at(state, user_id)
 
 

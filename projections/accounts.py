@@ -6,13 +6,14 @@ Loading reads the open entries from the projections and folds what the ledger ho
 import asyncio
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from eventstore.log import Log, read_all
 from eventstore.record import Head, Record, Row, head_of
 from iam.events import AnyEvent
 from iam.state import Account, Draft, World
 from projections.intervals import current_changes
+from projections.projector import Projector
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections, checkpoint_of
 
@@ -40,13 +41,13 @@ class Accounts:
         log: Log,
         projections: Projections,
         world: World,
-        on_publish: Callable[[str, Sequence[Record[AnyEvent]], Head], None],
+        projector: Projector,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._log = log
         self._projections = projections
         self._world = world
-        self._on_publish = on_publish
+        self._projector = projector
         self._memory_bytes = memory_bytes
         self._bytes = 0
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
@@ -88,7 +89,7 @@ class Accounts:
         draft.commit()
         loaded.head = head
         self._weigh(loaded)
-        self._on_publish(account, records, head)
+        self._projector.publish(account, records, head)
 
     def decode(self, row: Row) -> Record[AnyEvent]:
         """See Ledgers.decode."""
@@ -101,6 +102,8 @@ class Accounts:
         if loaded is not None:
             loaded.state, loaded.head = fresh.state, fresh.head
             self._weigh(loaded)
+        if fresh.head.position:
+            await self._projector.recheck(account, fresh.head)
 
     async def reload_all(self) -> None:
         """See Ledgers.reload_all."""

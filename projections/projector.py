@@ -12,7 +12,7 @@ from eventstore.log import Log, all_heads
 from eventstore.record import Head, Record, head_of
 from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record
-from projections.store import START, Checkpoint, Projections, checkpoints
+from projections.store import START, Checkpoint, Projections, checkpoint_of, checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -65,18 +65,27 @@ class Projector:
         missing = 0
         async for account, head in all_heads(self._log):
             checkpoint = known.pop(account, START)
-            if (checkpoint.position, checkpoint.hash) == (head.position, head.hash):
-                continue
-            if not await self._is_on_chain(account, checkpoint):
-                await self._projections.forget(account)
-                checkpoint = START
-            self._heads[account] = head
-            self._behind[account] = checkpoint.position + 1
-            missing += head.position - checkpoint.position
+            missing += await self._follow(account, checkpoint, head)
         for account in known:
             await self._projections.forget(account)
         self._wake.set()
         return missing
+
+    async def recheck(self, account: str, head: Head) -> None:
+        """The ledger may have grown, up to this head, without `publish` having said so."""
+        await self._follow(account, await self._projections.read(lambda c: checkpoint_of(c, account)), head)
+        self._wake.set()
+
+    async def _follow(self, account: str, checkpoint: Checkpoint, head: Head) -> int:
+        """Project from the checkpoint to the head, or from the start if the checkpoint is of another ledger."""
+        if (checkpoint.position, checkpoint.hash) == (head.position, head.hash):
+            return 0
+        if not await self._is_on_chain(account, checkpoint):
+            await self._projections.forget(account)
+            checkpoint = START
+        self._heads[account] = head
+        self._behind.setdefault(account, checkpoint.position + 1)
+        return head.position - checkpoint.position
 
     async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
         if checkpoint == START:

@@ -105,9 +105,9 @@ async def _service(log: Log, projections: Path, world: World, digest_key: bytes)
         await service.stop()
 
 
-async def open_log(path: Path, *, read_only: bool = False) -> SqliteLog:
-    """The log in this file. Raises Failure where it cannot be opened."""
+async def open_log(path: Path, *, read_only: bool = False, at_rest: bool = False) -> SqliteLog:
+    """The log in this file; `at_rest` as in SqliteLog.open_read_only. Raises Failure where it cannot be opened."""
     try:
-        return await (SqliteLog.open_read_only(path) if read_only else SqliteLog.open(path))
+        return await (SqliteLog.open_read_only(path, at_rest=at_rest) if read_only else SqliteLog.open(path))
     except (LogError, sqlite3.Error) as error:
         raise Failure(f"cannot open {path}: {error}") from error

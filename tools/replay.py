@@ -1,15 +1,14 @@
 """`iam-ledger replay`: what an account was at an instant, folded from its ledger alone, as JSON.
 
-The projections are not looked at, and the hash chain is not checked: that is what `verify` is for.
+The projections are not looked at, and the hash chain is not checked: that is what `verify` is for. An account
+without records is an empty state.
 """
 
 import argparse
 import asyncio
 import sqlite3
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,9 +16,9 @@ import msgspec
 from api.instants import Basis, resolve
 from eventstore.log import Log
 from iam import relations as r
+from iam.commands import ListPolicies
 from iam.errors import IamError
-from iam.policies import Policy, get_policy, list_policies, list_policy_versions
-from iam.commands import GetPolicy, ListPolicies, ListPolicyVersions
+from iam.policies import Policy, list_policies
 from iam.state import Account, World
 from iam.users import user_at
 from projections.records import UnknownEvent, read_record
@@ -28,3 +27,105 @@ from tools.failure import Failure
 from tools.undisturbed import read_undisturbed
 
 RECORDS_PER_PAGE = 1000
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the state, or one user of it."""
+    folder = DataFolder(options.data)
+    folder.must_exist()
+
+    def read(at_rest: Mapping[Any, bool]) -> tuple[Account, Basis]:
+        return asyncio.run(_replay(folder, options.account, options.at, at_rest[folder.ledger]))
+
+    state, basis = read_undisturbed([folder.ledger], read)
+    shown = {"account": state.account, "basis": basis}
+    if options.user is None:
+        shown |= {"users": _users(state), "policies": _policies(state)}
+    else:
+        shown |= {"user": _user(state, _holder(state, options.user, basis))}
+    print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+    return 0
+
+
+async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: bool) -> tuple[Account, Basis]:
+    log = await open_log(folder.ledger, read_only=True, at_rest=at_rest)
+    try:
+        basis = await resolve(log, account, at, datetime.now(UTC))
+        return await fold(log, account, basis.position), basis
+    except IamError as error:
+        raise Failure(error.message) from error
+    except UnknownEvent as error:
+        raise Failure(f"{error}; a newer version of this program may know it") from error
+    except (sqlite3.Error, msgspec.MsgspecError, LookupError) as error:
+        raise Failure(f"{folder.ledger} is damaged, see `iam-ledger verify`: {error}") from error
+    finally:
+        await log.close()
+
+
+async def fold(log: Log, account: str, position: int) -> Account:
+    """What the account's records add up to, up to this one."""
+    state = Account(account, World(catalogue()))
+    after = 0
+    while after < position and (rows := await log.read(account, after, min(RECORDS_PER_PAGE, position - after))):
+        for row in rows:
+            event = read_record(row).event
+            if event is not None:
+                state.apply(event.changes())
+        after = rows[-1].position
+    return state
+
+
+def _holder(state: Account, name: str, basis: Basis) -> str:
+    user_id = state.get(r.USERS, "", name.lower()) or (name if state.get(r.USER, name) else None)
+    if user_id is None:
+        raise Failure(f"account {state.account} has no user {name} at @{basis.position}")
+    return user_id
+
+
+def _users(state: Account) -> list[dict[str, Any]]:
+    return [_user(state, user_id) for _, user_id in state.scan(r.USERS, "")]
+
+
+def _user(state: Account, user_id: str) -> dict[str, Any]:
+    user = user_at(state, user_id)
+    attached = state.members(r.USER_POLICIES, user_id)
+    inline = state.members(r.USER_INLINE_POLICIES, user_id)
+    return {
+        "user_name": user.user_name,
+        "user_id": user_id,
+        "arn": user.arn,
+        "path": user.path,
+        "created_at": user.created_at,
+        "tags": user.tags,
+        "permissions_boundary": user.permissions_boundary,
+        "attached": [
+            {"policy_name": name, "policy_arn": arn}
+            for arn, name in sorted(attached.items(), key=lambda item: (item[1].lower(), item[0]))
+        ],
+        "inline": [
+            {"policy_name": policy.policy_name, "policy_document": policy.document}
+            for _, policy in sorted(inline.items())
+        ],
+    }
+
+
+def _policies(state: Account) -> list[dict[str, Any]]:
+    return [_policy(state, policy) for _, policy in list_policies(state, ListPolicies(scope="Local"), "")]
+
+
+def _policy(state: Account, policy: Policy) -> dict[str, Any]:
+    versions = state.members(r.POLICY_VERSIONS, policy.policy_id)
+    return {
+        "policy_name": policy.policy_name,
+        "policy_id": policy.policy_id,
+        "policy_arn": policy.arn,
+        "path": policy.path,
+        "description": policy.description,
+        "created_at": policy.created_at,
+        "tags": policy.tags,
+        "default_version_id": policy.default_version_id,
+        "versions": [
+            {"version_id": version_id, "created_at": version.created_at, "policy_document": version.document}
+            for version_id, version in sorted(versions.items(), key=lambda item: int(item[0][1:]))
+        ],
+    }

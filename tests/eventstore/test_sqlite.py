@@ -301,6 +301,16 @@ async def test_a_finished_copy_is_read_where_nothing_may_be_written(ledger: Path
         assert await audited(reader) == rows
 
 
+async def test_a_log_at_rest_is_read_without_a_trace(ledger: Path, rows_of: RowsOf) -> None:
+    """Where nobody writes, reading makes no files, not even for a moment."""
+    rows = rows_of(3)
+    async with await SqliteLog.open(ledger) as log:
+        await log.append(rows)
+    async with await SqliteLog.open_read_only(ledger, at_rest=True) as reader:
+        assert await audited(reader) == rows
+        assert list(ledger.parent.iterdir()) == [ledger]
+
+
 async def test_an_unfinished_copy_is_not_read_as_if_it_were_whole(
     log: SqliteLog, rows_of: RowsOf, tmp_path: Path
 ) -> None:

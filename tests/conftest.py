@@ -1,0 +1,118 @@
+"""What the tests of more than one package need: the real catalogue, and an account's life made of random commands."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from iam import policies, user_policies, users
+from iam.commands import (
+    AttachUserPolicy,
+    Command,
+    CreatePolicy,
+    CreatePolicyVersion,
+    CreateUser,
+    DeletePolicy,
+    DeletePolicyVersion,
+    DeleteUser,
+    DeleteUserPolicy,
+    DetachUserPolicy,
+    PutUserPermissionsBoundary,
+    PutUserPolicy,
+    SetDefaultPolicyVersion,
+    TagUser,
+    UntagUser,
+    UpdateUser,
+)
+from iam.relations import Tag
+from iam.state import World
+from tools.data import catalogue
+
+settings.register_profile("default", deadline=None, max_examples=60)
+settings.load_profile("default")
+
+ACCOUNT = "111122223333"
+NAMES = ("alice", "Bob", "carol")
+OWN_POLICIES = ("reader", "Writer")
+ARNS = (
+    "arn:aws:iam::aws:policy/AdministratorAccess",
+    "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    *(f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in OWN_POLICIES),
+)
+
+Step = tuple[Callable[..., list[Any]], Command]
+
+
+def document(number: int) -> str:
+    """A valid policy document, different for each number."""
+    statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}'
+    return f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
+
+
+def _steps() -> st.SearchStrategy[Step]:
+    user = st.sampled_from((*NAMES, "ALICE", "bob"))
+    arn = st.sampled_from(ARNS)
+    own = st.sampled_from(ARNS[2:])
+    inline = st.sampled_from(("one", "ONE", "two"))
+    text = st.integers(0, 5).map(document)
+    version = st.sampled_from(("v1", "v2", "v3"))
+    tags = st.lists(st.sampled_from(("team", "Team", "cost")), min_size=1, max_size=2, unique_by=str.lower)
+    tagged = st.tuples(tags, st.sampled_from("xy")).map(lambda t: tuple(Tag(key, t[1]) for key in t[0]))
+    path = st.sampled_from(("/", "/eng/"))
+
+    def step(decide: Callable[..., list[Any]], kind: type[Command], **fields: st.SearchStrategy[Any]) -> Any:
+        return st.builds(kind, **fields).map(lambda command: (decide, command))
+
+    return st.one_of(
+        step(users.create_user, CreateUser, user_name=st.sampled_from(NAMES), path=path, tags=st.just(())),
+        step(
+            users.update_user, UpdateUser, user_name=user, new_user_name=st.sampled_from((None, *NAMES)), new_path=path
+        ),
+        step(users.delete_user, DeleteUser, user_name=user),
+        step(users.tag_user, TagUser, user_name=user, tags=tagged),
+        step(users.untag_user, UntagUser, user_name=user, tag_keys=tags.map(tuple)),
+        step(users.put_user_permissions_boundary, PutUserPermissionsBoundary, user_name=user, permissions_boundary=arn),
+        step(user_policies.attach_user_policy, AttachUserPolicy, user_name=user, policy_arn=arn),
+        step(user_policies.detach_user_policy, DetachUserPolicy, user_name=user, policy_arn=arn),
+        step(user_policies.put_user_policy, PutUserPolicy, user_name=user, policy_name=inline, policy_document=text),
+        step(user_policies.delete_user_policy, DeleteUserPolicy, user_name=user, policy_name=inline),
+        step(
+            policies.create_policy,
+            CreatePolicy,
+            policy_name=st.sampled_from(OWN_POLICIES),
+            policy_document=text,
+            tags=st.just(()),
+        ),
+        step(
+            policies.create_policy_version,
+            CreatePolicyVersion,
+            policy_arn=own,
+            policy_document=text,
+            set_as_default=st.booleans(),
+        ),
+        step(policies.set_default_policy_version, SetDefaultPolicyVersion, policy_arn=own, version_id=version),
+        step(policies.delete_policy_version, DeletePolicyVersion, policy_arn=own, version_id=version),
+        step(policies.delete_policy, DeletePolicy, policy_arn=own),
+    )
+
+
+@pytest.fixture(scope="session")
+def steps() -> st.SearchStrategy[list[Step]]:
+    """Random lives of one small account, where commands often succeed and often meet what an earlier one left."""
+    opening: list[Step] = [(users.create_user, CreateUser(user_name=name)) for name in NAMES[:2]]
+    return st.lists(_steps(), max_size=40).map(lambda rest: opening + rest)
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """The catalogue that the program carries, and AWS's quotas."""
+    return World(catalogue())
+
+
+@pytest.fixture
+def now() -> datetime:
+    """An instant to start from."""
+    return datetime(2026, 11, 3, 14, 3, tzinfo=UTC)

@@ -1,0 +1,174 @@
+"""The projections keep up with the log, and find their way back to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventstore.memory import MemoryLog
+from eventstore.record import head_of
+from iam.events import UserCreated
+from projections import projector as module
+from projections.projector import Projector
+from projections.store import Checkpoint, Projections, checkpoints
+
+START = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+def create(ledger: Any, count: int) -> None:
+    """Users, one record each."""
+    for _ in range(count):
+        number = len(ledger.records)
+        ledger.add(UserCreated(user_id=f"AIDA{number}", user_name=f"user-{number}", path="/", created_at=START))
+
+
+@asynccontextmanager
+async def running(projector: Projector) -> AsyncIterator[None]:
+    """The projector at work; at the end it has caught up."""
+    task = asyncio.create_task(projector.run())
+    yield
+    projector.close()
+    await asyncio.wait_for(task, 5)
+
+
+async def reached(projections: Projections) -> dict[str, Checkpoint]:
+    """The checkpoints in the file."""
+    return await projections.read(checkpoints)
+
+
+async def users(projections: Projections) -> int:
+    """How many users the file knows."""
+    [(count,)] = await projections.read(lambda c: c.execute("SELECT count(*) FROM users").fetchall())
+    return int(count)
+
+
+async def test_what_the_writer_publishes_is_there_once_caught_up(ledger: Any, projections: Projections) -> None:
+    """A caller that waits for a position finds the projections at least there."""
+    log = MemoryLog()
+    create(ledger, 5)
+    await log.append(ledger.rows)
+    projector = Projector(log, projections)
+    async with running(projector):
+        projector.publish(ledger.account, ledger.records, head_of(ledger.rows[-1]))
+        await projector.caught_up(ledger.account, 5)
+
+        assert await reached(projections) == {ledger.account: Checkpoint(5, ledger.rows[-1].hash.hex())}
+        assert await users(projections) == 5
+
+
+async def test_a_missed_tail_is_read_from_the_log(new_ledger: Any, projections: Projections) -> None:
+    """After a crash between the log and the projections, the next start projects the difference."""
+    log = MemoryLog()
+    ledger, other = new_ledger(), new_ledger("444455556666")
+    create(ledger, 700)
+    create(other, 3)
+    await log.append(ledger.rows + other.rows)
+    await projections.write(ledger.records[:10], {ledger.account: Checkpoint(10, ledger.rows[9].hash.hex())})
+    projector = Projector(log, projections)
+
+    assert await projector.reconcile() == 690 + 3
+    async with running(projector):
+        pass
+    assert await users(projections) == 703
+    assert await Projector(log, projections).reconcile() == 0
+
+
+async def test_projections_of_another_ledger_are_made_anew(new_ledger: Any, projections: Projections) -> None:
+    """A checkpoint that is not on the chain (an older ledger was put back) counts for nothing."""
+    log = MemoryLog()
+    ledger, another = new_ledger(), new_ledger()
+    another.add(UserCreated(user_id="AIDAX", user_name="other", path="/", created_at=START))
+    create(another, 4)
+    create(ledger, 3)
+    await log.append(ledger.rows)
+    await projections.write(another.records, {another.account: Checkpoint(5, another.rows[-1].hash.hex())})
+    projector = Projector(log, projections)
+
+    assert await projector.reconcile() == 3
+    async with running(projector):
+        pass
+    assert await users(projections) == 3
+
+
+async def test_an_account_without_a_ledger_is_forgotten(ledger: Any, projections: Projections) -> None:
+    """Projections know nothing that no ledger says."""
+    create(ledger, 2)
+    await projections.write(ledger.records, {ledger.account: Checkpoint(2, ledger.rows[-1].hash.hex())})
+    await Projector(MemoryLog(), projections).reconcile()
+
+    assert await reached(projections) == {}
+    assert await users(projections) == 0
+
+
+async def test_more_than_can_wait_in_memory_is_read_again(
+    ledger: Any, projections: Projections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the writer is far ahead, records are dropped from memory and nothing from the projections."""
+    monkeypatch.setattr(module, "RECORDS_WAITING_MAX", 20)
+    monkeypatch.setattr(module, "RECORDS_PER_BATCH", 7)
+    log = MemoryLog()
+    create(ledger, 60)
+    projector = Projector(log, projections)
+    async with running(projector):
+        for start in range(0, 60, 6):
+            rows = ledger.rows[start : start + 6]
+            await log.append(rows)
+            projector.publish(ledger.account, ledger.records[start : start + 6], head_of(rows[-1]))
+            if start % 12 == 0:
+                await asyncio.sleep(0)
+
+    assert await users(projections) == 60
+    assert (await reached(projections))[ledger.account].position == 60
+
+
+async def test_a_failed_write_is_tried_again(
+    ledger: Any, projections: Projections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk under the projections delays them and loses nothing."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    write, failures = projections.write, [OSError("disk full"), OSError("disk full")]
+
+    async def failing(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await write(*arguments)
+
+    monkeypatch.setattr(projections, "write", failing)
+    log = MemoryLog()
+    create(ledger, 3)
+    await log.append(ledger.rows)
+    projector = Projector(log, projections)
+    async with running(projector):
+        projector.publish(ledger.account, ledger.records, head_of(ledger.rows[-1]))
+        await asyncio.wait_for(projector.caught_up(ledger.account, 3), 5)
+
+    assert await users(projections) == 3
+
+
+async def test_a_file_of_an_older_program_is_made_anew(tmp_path: Path) -> None:
+    """projections.db is disposable: another version of it is dropped, not migrated."""
+    path = tmp_path / "projections.db"
+    path.write_bytes(b"this is no database, " * 100)
+    opened = Projections(path)
+
+    assert await reached(opened) == {}
+    await opened.close()
+
+
+async def test_a_ledger_that_grew_unannounced_is_looked_at_again(ledger: Any, projections: Projections) -> None:
+    """After an append whose outcome was unknown, the projections find what it wrote."""
+    log = MemoryLog()
+    create(ledger, 5)
+    await log.append(ledger.rows)
+    projector = Projector(log, projections)
+    async with running(projector):
+        projector.publish(ledger.account, ledger.records[:3], head_of(ledger.rows[2]))
+        await projector.caught_up(ledger.account, 3)
+        await projector.recheck(ledger.account, head_of(ledger.rows[-1]))
+        await projector.caught_up(ledger.account, 5)
+
+        assert await users(projections) == 5
