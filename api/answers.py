@@ -16,6 +16,11 @@ JSON = "application/json"
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
+def valid(text: str) -> str:
+    """The text of a header or path, fit to be stored and sent: bytes in it that are no UTF-8 become U+FFFD."""
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def answer(body: bytes, content_type: str, request_id: str, status: int = 200) -> web.Response:
     """A response as AWS sends it, with its request id."""
     return web.Response(
@@ -32,7 +37,7 @@ def failure(error: IamError, request_id: str, *, json: bool, namespace: str) -> 
     """A refusal, in the protocol that the caller speaks."""
     status = STATUS[type(error)]
     if json:
-        told: Mapping[str, Any] = {"code": upper_snake(error.code), "message": error.message}
+        told: Mapping[str, Any] = {"code": upper_snake(error.code), "message": valid(error.message)}
         response = answer(_encode({"success": False, "error": told}), JSON, request_id, status)
     else:
         kind = "Sender" if status < 500 else "Receiver"

@@ -1,8 +1,8 @@
 """The routes, and what every request goes through: the guard, the caller, its answer or its refusal."""
 
 import logging
-import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
 
@@ -11,6 +11,7 @@ from api.body import BODY_BYTES_MAX
 from api.caller import unauthenticated
 from api.guard import check_browser
 from api.service import Request, Service
+from eventstore.record import timed_id
 from iam.errors import IamError, InvalidAction, NoSuchEntity, ServiceFailure, ServiceUnavailable, ValidationError
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Responder:
 
     async def as_aws(self, http: web.Request) -> web.StreamResponse:
         """A request of AWS's API, answered in XML or, where it asks for that, in the JSON envelope."""
-        request_id = str(uuid.uuid4())
+        request_id = timed_id(datetime.now(UTC))
         json = _wants_json(http)
         try:
             if http.method not in (hdrs.METH_GET, hdrs.METH_POST):
@@ -60,7 +61,7 @@ class Responder:
         """A request of the native API, answered in the JSON envelope."""
 
         async def respond(http: web.Request) -> web.StreamResponse:
-            request_id = str(uuid.uuid4())
+            request_id = timed_id(datetime.now(UTC))
             try:
                 return await handler(self._service, http, self._request(http, request_id))
             except Exception as error:
@@ -70,11 +71,11 @@ class Responder:
 
     async def health(self, http: web.Request) -> web.Response:
         """The process answers."""
-        return answers.success({"healthy": True}, str(uuid.uuid4()))
+        return answers.success({"healthy": True}, timed_id(datetime.now(UTC)))
 
     async def readiness(self, http: web.Request) -> web.Response:
         """Requests are served, and nothing is known that would keep a write from being recorded."""
-        request_id = str(uuid.uuid4())
+        request_id = timed_id(datetime.now(UTC))
         if not self._service.ready:
             error = ServiceUnavailable("The service is starting or stopping.")
             return answers.failure(error, request_id, json=True, namespace="")
@@ -87,11 +88,13 @@ class Responder:
         headers = http.headers
         partition = self._service.world.partition
         return Request(
-            caller=unauthenticated(headers.get(hdrs.AUTHORIZATION, ""), self._default_account, partition),
+            caller=unauthenticated(
+                answers.valid(headers.get(hdrs.AUTHORIZATION, "")), self._default_account, partition
+            ),
             request_id=request_id,
             command_id=_command_id(http),
             source_ip=http.remote or "",
-            user_agent=headers.get(hdrs.USER_AGENT, ""),
+            user_agent=answers.valid(headers.get(hdrs.USER_AGENT, "")),
         )
 
 

@@ -115,6 +115,8 @@ async def perform(service: Service, request: Request, call: Call) -> tuple[Mappi
 
 async def handle(service: Service, http: web.Request, request: Request, *, json: bool) -> web.Response:
     """Answer a request at `/`. Refusals are raised."""
+    if http.path.lstrip("/").partition("/")[0] == "at":
+        raise NotYetImplemented("The API of an instant is not implemented yet.")
     request_id = request.request_id
     call = await read_call(http, json=json)
     if call is None:

@@ -28,3 +28,5 @@ async def read_body(request: web.Request) -> bytes:
         raise RequestTimeout(f"The request body did not arrive within {BODY_SECONDS_MAX:g} seconds.") from None
     except web.RequestPayloadError as error:
         raise MalformedInput(f"The request body cannot be read: {error}") from None
+    except ConnectionError:
+        raise MalformedInput("The request body was cut short.") from None

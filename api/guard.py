@@ -22,10 +22,18 @@ def check_browser(request: web.Request) -> None:
     if not is_loopback(host):
         raise AccessDenied(f"Without authentication this service answers to loopback names only, not to {host}.")
     origin = headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _authority(origin) != host:
         raise AccessDenied(f"Requests of the origin {origin} are not served.")
     if headers.get("Sec-Fetch-Site", "none") not in _SAME_SITE:
         raise AccessDenied("Requests that another site makes a browser send are not served.")
+
+
+def _authority(origin: str) -> str | None:
+    """The host and port of an origin; None for `null` and for what is no origin."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from api.actions import Write
 from api.caller import Caller
 from api.errors import refusal
 from eventstore.log import Log
-from eventstore.record import Actor, Row, event_id_time, open_envelope
+from eventstore.record import Actor, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import policies
 from iam.commands import InstallCatalogue, Moment
@@ -56,7 +56,7 @@ class Service:
         self.ready = False
 
     async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
-        """Catch up the projections and begin to write. `progress` hears how many accounts are still to be read."""
+        """Catch up the projections and begin to write. `progress` hears how many records are still to be read."""
         missing = await self.projector.reconcile()
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
@@ -65,7 +65,7 @@ class Service:
         progress(missing)
         while self.projector.lag:
             await asyncio.sleep(0.05)
-            progress(self.projector.lag)
+            progress(self.projector.remaining)
         await self._install_catalogue()
         self.ready = True
 
@@ -120,7 +120,7 @@ class Service:
         if which.isascii() and which.isdigit() and len(which) < 19:
             rows = await self.log.get(account, [int(which)])
             return rows[0] if rows else None
-        recorded_at = event_id_time(which)
+        recorded_at = id_time(which)
         if recorded_at is None:
             return None
         rows = await self.log.get(account, [await self.log.position_at(account, recorded_at)])

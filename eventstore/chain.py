@@ -5,8 +5,8 @@ import msgspec
 from eventstore.record import (
     Head,
     Row,
-    event_id_time,
     head_of,
+    id_time,
     leaf_hash,
     microseconds,
     open_envelope,
@@ -39,7 +39,7 @@ def follow(head: Head, row: Row) -> Head:
     must(record.account == row.account, "the account column differs from the record")
     must(record.position == row.position, "the position column differs from the record")
     must(microseconds(record.recorded_at) == row.recorded_at, "the time column differs from the record")
-    must(event_id_time(record.id) == row.recorded_at, "its id does not carry its time")
+    must(id_time(record.id) == row.recorded_at, "its id does not carry its time")
     must(record.command_id == row.command_id, "the command column differs from the record")
     must(record.command_index == row.command_index, "the command index column differs from the record")
     must((record.event is None) != (record.outcome == "changed"), "its outcome and its event disagree")

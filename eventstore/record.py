@@ -4,10 +4,10 @@ A record is stored as the JSON of `Record` and never encoded again: the hash cov
 names are the storage format; a new field needs a default, an event that changes its meaning a new tag.
 """
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from random import Random
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-class Actor(msgspec.Struct, frozen=True, kw_only=True):
+class Actor(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Who asked: identity is the unique id, the ARN is how it was called then."""
 
     id: str
@@ -32,7 +32,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     source: Source = "api"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A write call that changed nothing: already so (no code), refused, or denied."""
 
     parameters: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str | None = None
 
 
-class Record(msgspec.Struct, Generic[E], frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One place in one ledger. `changed` carries the event, every other outcome the attempt."""
 
     account: str
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, Generic[E], frozen=True, kw_only=True, omit_default
     previous: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A record as the log stores it. `record` is the truth, the rest are copies for indexes and the hash."""
 
     account: str
@@ -74,7 +74,7 @@ class Row(msgspec.Struct, frozen=True):
     hash: bytes
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """The end of a ledger; position 0 is a ledger that nothing was ever written to."""
 
     position: int = 0
@@ -84,6 +84,7 @@ class Head(msgspec.Struct, frozen=True):
 
 EMPTY = Head()
 
+_chance = Random()  # tells ids of one microsecond apart; nothing secret hangs on it
 _encode = msgspec.json.Encoder().encode
 _read_any = msgspec.json.Decoder(Record[dict[str, Any]]).decode
 
@@ -130,21 +131,20 @@ def from_microseconds(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
-def new_event_id(at: datetime) -> str:
-    """A UUIDv7 whose time is the record's, to the microsecond: a ledger's ids sort and are found by time.
+def timed_id(at: datetime) -> str:
+    """A UUIDv7 that carries a time to the microsecond, so that what bears it sorts and is found by its time.
 
     RFC 9562 method 3: 48 bits of milliseconds, then 12 bits that hold the fraction of the millisecond.
     """
     milliseconds, rest = divmod(microseconds(at), 1000)
     fraction = -(-rest * 4096 // 1000)
-    tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    text = f"{milliseconds:012x}7{fraction:03x}{tail:016x}"
+    text = f"{milliseconds:012x}7{fraction:03x}{_chance.getrandbits(62) | 1 << 63:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def event_id_time(event_id: str) -> int | None:
-    """The recorded_at, in microseconds, of the record that bears this id; None when it is no event id."""
-    text = event_id.replace("-", "").lower()
-    if len(text) != 32 or text[12] != "7" or not set(text) <= set("0123456789abcdef"):
+def id_time(text: str) -> int | None:
+    """The time, in microseconds since 1970, that a timed id carries; None when it is none."""
+    digits = text.replace("-", "").lower()
+    if len(digits) != 32 or digits[12] != "7" or not set(digits) <= set("0123456789abcdef"):
         return None
-    return int(text[:12], 16) * 1000 + int(text[13:16], 16) * 1000 // 4096
+    return int(digits[:12], 16) * 1000 + int(digits[13:16], 16) * 1000 // 4096

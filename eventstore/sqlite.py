@@ -325,6 +325,8 @@ async def _connect_reader(path: Path, options: str = "mode=ro") -> aiosqlite.Con
 @asynccontextmanager
 async def _opening(path: Path, options: str) -> AsyncIterator[aiosqlite.Connection]:
     """A connection that stays open, unless what is done with it here fails."""
+    # aiosqlite's thread may outlive the event loop if connecting fails there, so it fails here.
+    sqlite3.connect(_uri(path, options), uri=True).close()
     connection = await aiosqlite.connect(_uri(path, options), uri=True, isolation_level=None, cached_statements=1024)
     try:
         yield connection

@@ -25,8 +25,8 @@ from eventstore.record import (
     Row,
     from_microseconds,
     head_of,
-    new_event_id,
     seal,
+    timed_id,
 )
 
 logger = logging.getLogger(__name__)
@@ -203,7 +203,15 @@ class Writer(Generic[S, E]):
         self._closing = True
         self._wake.set()
 
+    async def _gather(self) -> None:
+        """Let what is about to be submitted join the batch: go round the event loop until it brings no more."""
+        seen = 0
+        while seen < len(self._waiting) < COMMANDS_PER_BATCH:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
+
     async def _write_next(self) -> None:
+        await self._gather()
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_PER_BATCH))]
         try:
             await self._write(list(batch))
@@ -373,7 +381,7 @@ class _Draft(Generic[S, E]):
         record: Record[E] = Record(
             account=command.account,
             position=self.head.position + 1,
-            id=new_event_id(recorded_at),
+            id=timed_id(recorded_at),
             outcome=outcome,
             event=event,
             attempt=attempt,

@@ -8,7 +8,7 @@ POLICY = "policy"
 USER = "user"
 
 
-class Arn(msgspec.Struct, frozen=True):
+class Arn(msgspec.Struct, frozen=True, gc=False):
     """The six parts of an ARN; `resource` is everything after the fifth colon."""
 
     partition: str

@@ -21,7 +21,7 @@ BLOCKS_KEPT: Final = 2
 """Decoded blocks kept for the next look-up; each is about half a megabyte."""
 
 
-class CatalogueVersion(msgspec.Struct, frozen=True, array_like=True):
+class CatalogueVersion(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One version of a policy, in force from `created_at` until the next version starts.
 
     `created_at` is None where the source gives no credible date: the version then started at an unknown
@@ -32,7 +32,7 @@ class CatalogueVersion(msgspec.Struct, frozen=True, array_like=True):
     created_at: datetime | None
 
 
-class CataloguePolicy(msgspec.Struct, frozen=True, array_like=True):
+class CataloguePolicy(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One AWS managed policy, with the versions that the source has, ascending by number.
 
     Numbers may be missing: what a missing version said is unknown. The last one is the default version, in
@@ -57,7 +57,7 @@ class CataloguePolicy(msgspec.Struct, frozen=True, array_like=True):
         return "ANPA" + b32encode(sha256(self.arn.encode()).digest())[:17].decode()
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
+class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One .xz stream: the number of its first document, counted over the index, and its bytes' place."""
 
     first_document: int
@@ -65,7 +65,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     size: int
 
 
-class Index(msgspec.Struct, frozen=True):
+class Index(msgspec.Struct, frozen=True, gc=False):
     """What is known without opening a document. Policies are ordered by name ignoring case."""
 
     release: str

@@ -14,7 +14,7 @@ from iam import relations as r
 from iam.relations import Change, Tag, begin, end, end_all, put
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type"):
     """A fact about one account, complete in itself."""
 
     def changes(self) -> Iterator[Change]:
@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
         raise NotImplementedError
 
 
-class UserCreated(Event, frozen=True, kw_only=True, tag="UserCreated"):
+class UserCreated(Event, frozen=True, gc=False, kw_only=True, tag="UserCreated"):
     """A user exists, under an id that no other user ever had or will have."""
 
     user_id: str
@@ -42,7 +42,7 @@ class UserCreated(Event, frozen=True, kw_only=True, tag="UserCreated"):
             yield begin(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
 
 
-class UserUpdated(Event, frozen=True, kw_only=True, tag="UserUpdated"):
+class UserUpdated(Event, frozen=True, gc=False, kw_only=True, tag="UserUpdated"):
     """The user has another name, path or both. Id, tags and policies stay with it."""
 
     user_id: str
@@ -59,7 +59,7 @@ class UserUpdated(Event, frozen=True, kw_only=True, tag="UserUpdated"):
         yield put(r.USER, self.user_id, "", r.UserProfile(self.user_name, self.path, self.created_at))
 
 
-class UserDeleted(Event, frozen=True, kw_only=True, tag="UserDeleted"):
+class UserDeleted(Event, frozen=True, gc=False, kw_only=True, tag="UserDeleted"):
     """The user is no more, and with it its tags and boundary. Its policies were removed before."""
 
     user_id: str
@@ -75,7 +75,7 @@ class UserDeleted(Event, frozen=True, kw_only=True, tag="UserDeleted"):
             yield end(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id)
 
 
-class UserTagged(Event, frozen=True, kw_only=True, tag="UserTagged"):
+class UserTagged(Event, frozen=True, gc=False, kw_only=True, tag="UserTagged"):
     """The user has these tags; one whose key differs in case only replaces the older spelling."""
 
     user_id: str
@@ -87,7 +87,7 @@ class UserTagged(Event, frozen=True, kw_only=True, tag="UserTagged"):
             yield put(r.USER_TAGS, self.user_id, tag.key.lower(), tag)
 
 
-class UserUntagged(Event, frozen=True, kw_only=True, tag="UserUntagged"):
+class UserUntagged(Event, frozen=True, gc=False, kw_only=True, tag="UserUntagged"):
     """The user does not have tags of these keys any more."""
 
     user_id: str
@@ -99,7 +99,7 @@ class UserUntagged(Event, frozen=True, kw_only=True, tag="UserUntagged"):
             yield end(r.USER_TAGS, self.user_id, key.lower())
 
 
-class UserPermissionsBoundaryPut(Event, frozen=True, kw_only=True, tag="UserPermissionsBoundaryPut"):
+class UserPermissionsBoundaryPut(Event, frozen=True, gc=False, kw_only=True, tag="UserPermissionsBoundaryPut"):
     """A managed policy bounds what the user can be allowed; one set before does not any more."""
 
     user_id: str
@@ -114,7 +114,7 @@ class UserPermissionsBoundaryPut(Event, frozen=True, kw_only=True, tag="UserPerm
         yield begin(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id, self.user_id)
 
 
-class UserPermissionsBoundaryDeleted(Event, frozen=True, kw_only=True, tag="UserPermissionsBoundaryDeleted"):
+class UserPermissionsBoundaryDeleted(Event, frozen=True, gc=False, kw_only=True, tag="UserPermissionsBoundaryDeleted"):
     """Nothing bounds the user's permissions any more."""
 
     user_id: str
@@ -126,7 +126,7 @@ class UserPermissionsBoundaryDeleted(Event, frozen=True, kw_only=True, tag="User
         yield end(r.BOUNDARY_USERS, self.permissions_boundary, self.user_id)
 
 
-class UserPolicyAttached(Event, frozen=True, kw_only=True, tag="UserPolicyAttached"):
+class UserPolicyAttached(Event, frozen=True, gc=False, kw_only=True, tag="UserPolicyAttached"):
     """A managed policy applies to the user."""
 
     user_id: str
@@ -139,7 +139,7 @@ class UserPolicyAttached(Event, frozen=True, kw_only=True, tag="UserPolicyAttach
         yield begin(r.POLICY_USERS, self.policy_arn, self.user_id, self.user_id)
 
 
-class UserPolicyDetached(Event, frozen=True, kw_only=True, tag="UserPolicyDetached"):
+class UserPolicyDetached(Event, frozen=True, gc=False, kw_only=True, tag="UserPolicyDetached"):
     """A managed policy does not apply to the user any more."""
 
     user_id: str
@@ -151,7 +151,7 @@ class UserPolicyDetached(Event, frozen=True, kw_only=True, tag="UserPolicyDetach
         yield end(r.POLICY_USERS, self.policy_arn, self.user_id)
 
 
-class UserPolicyPut(Event, frozen=True, kw_only=True, tag="UserPolicyPut"):
+class UserPolicyPut(Event, frozen=True, gc=False, kw_only=True, tag="UserPolicyPut"):
     """An inline policy of the user says this. `policy_name` is the spelling it was first put under."""
 
     user_id: str
@@ -164,7 +164,7 @@ class UserPolicyPut(Event, frozen=True, kw_only=True, tag="UserPolicyPut"):
         yield put(r.USER_INLINE_POLICIES, self.user_id, self.policy_name.lower(), inline)
 
 
-class UserPolicyDeleted(Event, frozen=True, kw_only=True, tag="UserPolicyDeleted"):
+class UserPolicyDeleted(Event, frozen=True, gc=False, kw_only=True, tag="UserPolicyDeleted"):
     """The user does not have this inline policy any more."""
 
     user_id: str
@@ -175,7 +175,7 @@ class UserPolicyDeleted(Event, frozen=True, kw_only=True, tag="UserPolicyDeleted
         yield end(r.USER_INLINE_POLICIES, self.user_id, self.policy_name.lower())
 
 
-class PolicyCreated(Event, frozen=True, kw_only=True, tag="PolicyCreated"):
+class PolicyCreated(Event, frozen=True, gc=False, kw_only=True, tag="PolicyCreated"):
     """A customer managed policy exists; its first version, v1, is the default one."""
 
     policy_id: str
@@ -199,7 +199,7 @@ class PolicyCreated(Event, frozen=True, kw_only=True, tag="PolicyCreated"):
             yield begin(r.POLICY_TAGS, self.policy_id, tag.key, tag)
 
 
-class PolicyVersionCreated(Event, frozen=True, kw_only=True, tag="PolicyVersionCreated"):
+class PolicyVersionCreated(Event, frozen=True, gc=False, kw_only=True, tag="PolicyVersionCreated"):
     """The policy has another version, under a number never used before."""
 
     policy_id: str
@@ -217,7 +217,7 @@ class PolicyVersionCreated(Event, frozen=True, kw_only=True, tag="PolicyVersionC
             yield put(r.POLICY_DEFAULT, self.policy_id, "", self.version_id)
 
 
-class DefaultPolicyVersionSet(Event, frozen=True, kw_only=True, tag="DefaultPolicyVersionSet"):
+class DefaultPolicyVersionSet(Event, frozen=True, gc=False, kw_only=True, tag="DefaultPolicyVersionSet"):
     """Another version of the policy governs everything that it is attached to."""
 
     policy_id: str
@@ -228,7 +228,7 @@ class DefaultPolicyVersionSet(Event, frozen=True, kw_only=True, tag="DefaultPoli
         yield put(r.POLICY_DEFAULT, self.policy_id, "", self.version_id)
 
 
-class PolicyVersionDeleted(Event, frozen=True, kw_only=True, tag="PolicyVersionDeleted"):
+class PolicyVersionDeleted(Event, frozen=True, gc=False, kw_only=True, tag="PolicyVersionDeleted"):
     """The policy does not have this version any more."""
 
     policy_id: str
@@ -239,7 +239,7 @@ class PolicyVersionDeleted(Event, frozen=True, kw_only=True, tag="PolicyVersionD
         yield end(r.POLICY_VERSIONS, self.policy_id, self.version_id)
 
 
-class PolicyDeleted(Event, frozen=True, kw_only=True, tag="PolicyDeleted"):
+class PolicyDeleted(Event, frozen=True, gc=False, kw_only=True, tag="PolicyDeleted"):
     """The customer managed policy is no more, and with it its last version and its tags."""
 
     policy_id: str
@@ -253,7 +253,7 @@ class PolicyDeleted(Event, frozen=True, kw_only=True, tag="PolicyDeleted"):
             yield end_all(relation, self.policy_id)
 
 
-class PolicyTagged(Event, frozen=True, kw_only=True, tag="PolicyTagged"):
+class PolicyTagged(Event, frozen=True, gc=False, kw_only=True, tag="PolicyTagged"):
     """The policy has these tags. Unlike a user's, their keys differ by case."""
 
     policy_id: str
@@ -265,7 +265,7 @@ class PolicyTagged(Event, frozen=True, kw_only=True, tag="PolicyTagged"):
             yield put(r.POLICY_TAGS, self.policy_id, tag.key, tag)
 
 
-class PolicyUntagged(Event, frozen=True, kw_only=True, tag="PolicyUntagged"):
+class PolicyUntagged(Event, frozen=True, gc=False, kw_only=True, tag="PolicyUntagged"):
     """The policy does not have tags of these keys any more."""
 
     policy_id: str
@@ -277,7 +277,7 @@ class PolicyUntagged(Event, frozen=True, kw_only=True, tag="PolicyUntagged"):
             yield end(r.POLICY_TAGS, self.policy_id, key)
 
 
-class CatalogueInstalled(Event, frozen=True, kw_only=True, tag="CatalogueInstalled"):
+class CatalogueInstalled(Event, frozen=True, gc=False, kw_only=True, tag="CatalogueInstalled"):
     """The service knows this release of the AWS managed policies. Only in the ledger `aws`."""
 
     release: str

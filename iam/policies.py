@@ -21,7 +21,7 @@ AWS = "aws"  # stands where an account stands in the ARN of an AWS managed polic
 RESERVED_PATH = "/aws-service-role/"
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, gc=False):
     """A managed policy at an instant, AWS's or the account's own. Counts are those of the asking account."""
 
     policy_id: str
@@ -38,7 +38,7 @@ class Policy(msgspec.Struct, frozen=True):
     tags: tuple[r.Tag, ...] = ()
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, frozen=True, gc=False):
     """One version of a managed policy. AWS's own may have begun at an instant nobody knows."""
 
     version_id: str
@@ -47,7 +47,7 @@ class Version(msgspec.Struct, frozen=True):
     document: str | None = None
 
 
-class Holder(msgspec.Struct, frozen=True):
+class Holder(msgspec.Struct, frozen=True, gc=False):
     """An entity that carries a managed policy, as permissions or as boundary."""
 
     entity: str  # User

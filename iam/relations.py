@@ -14,7 +14,7 @@ import msgspec
 V = TypeVar("V")
 
 
-class UserProfile(msgspec.Struct, frozen=True):
+class UserProfile(msgspec.Struct, frozen=True, gc=False):
     """What a user is called, and since when it exists."""
 
     user_name: str
@@ -22,21 +22,21 @@ class UserProfile(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class Tag(msgspec.Struct, frozen=True):
+class Tag(msgspec.Struct, frozen=True, gc=False):
     """A tag as it was last spelled."""
 
     key: str
     value: str
 
 
-class InlinePolicy(msgspec.Struct, frozen=True):
+class InlinePolicy(msgspec.Struct, frozen=True, gc=False):
     """A policy embedded in one identity, spelled as first put; the document character for character as put."""
 
     policy_name: str
     document: str
 
 
-class PolicyProfile(msgspec.Struct, frozen=True):
+class PolicyProfile(msgspec.Struct, frozen=True, gc=False):
     """What never changes about a customer managed policy."""
 
     policy_name: str
@@ -46,28 +46,28 @@ class PolicyProfile(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class PolicyVersion(msgspec.Struct, frozen=True):
+class PolicyVersion(msgspec.Struct, frozen=True, gc=False):
     """One stored version of a customer managed policy."""
 
     created_at: datetime
     document: str
 
 
-class LatestVersion(msgspec.Struct, frozen=True):
+class LatestVersion(msgspec.Struct, frozen=True, gc=False):
     """The highest version number ever used, so that none is used again, and when that version was made."""
 
     number: int
     created_at: datetime
 
 
-class CatalogueRelease(msgspec.Struct, frozen=True):
+class CatalogueRelease(msgspec.Struct, frozen=True, gc=False):
     """A release of the AWS managed policies, and the digest of its data."""
 
     release: str
     digest: str
 
 
-class Relation(msgspec.Struct, Generic[V], frozen=True, eq=False):
+class Relation(msgspec.Struct, Generic[V], frozen=True, gc=False, eq=False):
     """One kind of entry: its stored name and the type of its values. `documented` values have a `document`."""
 
     name: str
@@ -104,7 +104,7 @@ ALL: dict[str, Relation[Any]] = {
 }
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One entry begins (a value), or ends (None). A member of None stands for all members of the owner.
 
     `fresh`: the entry is known not to have been there, so that nobody need look for what it replaces.

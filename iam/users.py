@@ -15,7 +15,7 @@ from iam.state import State, known
 from iam.tags import check_tag_keys, list_tags, new_tags, tag_order
 
 
-class User(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True, gc=False):
     """A user at an instant, without its policies."""
 
     user_id: str

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from eventstore.log import Log
-from eventstore.record import Row, microseconds, open_envelope
+from eventstore.record import Row, id_time, microseconds, open_envelope
 from iam.relations import USERS
 from projections.records import read_record
 from projections.store import Projections
@@ -60,6 +60,8 @@ async def find_events(
                 found.append(row)
                 if len(found) == limit:
                     return EventPage(found, after if after < until else None)
+            elif found and query.request_id is not None:
+                return EventPage(found, None)  # a request's records stand together
         if not rows:
             return EventPage(found, None)
     return EventPage(found, after if after < until else None)
@@ -70,6 +72,8 @@ async def _span(log: Log, account: str, query: EventQuery, after: int) -> tuple[
     until = (await log.head(account)).position
     if query.until is not None:
         until = await log.position_at(account, microseconds(query.until))
+    if query.request_id is not None and (asked_at := id_time(query.request_id)) is not None:
+        after = max(after, await log.position_at(account, asked_at - 1))
     if query.since is not None:
         after = max(after, await log.position_at(account, microseconds(query.since) - 1))
     return after, until
@@ -86,7 +90,8 @@ def _terms_of(connection: sqlite3.Connection, account: str, query: EventQuery) -
         )
         names = {query.user, query.user.lower(), *(user_id for (user_id,) in holders)}
         sets.append(frozenset(f"user:{name}" for name in names))
-    for kind, value in (("policy", query.policy), ("actor", query.actor), ("request", query.request_id)):
+    imported = query.request_id if query.request_id and id_time(query.request_id) is None else None
+    for kind, value in (("policy", query.policy), ("actor", query.actor), ("request", imported)):
         if value is not None:
             sets.append(frozenset({f"{kind}:{value}"}))
     return sets
@@ -123,6 +128,7 @@ def _meets(row: Row, query: EventQuery, sets: Sequence[frozenset[str]]) -> bool:
     if (
         (query.action is not None and record.action != query.action)
         or (query.outcome is not None and record.outcome != query.outcome)
+        or (query.request_id is not None and record.request_id != query.request_id)
         or (query.source_ip is not None and record.source_ip != query.source_ip)
         or (query.type is not None and (record.event is None or record.event["type"] != query.type))
     ):

@@ -6,7 +6,8 @@ the log again: the checkpoints say from where.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from eventstore.log import Log, all_heads
 from eventstore.record import Head, Record, head_of
@@ -16,7 +17,8 @@ from projections.store import START, Checkpoint, Projections, checkpoint_of, che
 
 logger = logging.getLogger(__name__)
 
-RECORDS_PER_BATCH = 256
+RECORDS_PER_BATCH = 1024
+PATIENCE_SECONDS = 0.2  # how long records wait for others to share a transaction with, unless a reader waits for them
 RECORDS_WAITING_MAX = 50_000
 RETRY_SECONDS = 1.0
 
@@ -24,14 +26,16 @@ RETRY_SECONDS = 1.0
 class Projector:
     """`run` it as a task after `reconcile`; stop it with `close`."""
 
-    def __init__(self, log: Log, projections: Projections) -> None:
+    def __init__(self, log: Log, projections: Projections, batch: int = RECORDS_PER_BATCH) -> None:
         self._log = log
         self._projections = projections
+        self._batch = batch
         self._waiting: dict[str, list[Record[AnyEvent]]] = {}  # by account, in order
         self._count = 0
         self._heads: dict[str, Head] = {}  # of accounts that are not caught up
         self._behind: dict[str, int] = {}  # the first position that is not projected yet
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._progress = asyncio.Event()
         self._closing = False
 
@@ -41,6 +45,8 @@ class Projector:
         self._behind.setdefault(account, records[0].position)
         self._waiting.setdefault(account, []).extend(records)
         self._count += len(records)
+        if self._count >= RECORDS_PER_BATCH:
+            self._hurry.set()
         if self._count > RECORDS_WAITING_MAX:
             self._waiting.clear()  # they are in the log
             self._count = 0
@@ -49,12 +55,18 @@ class Projector:
     async def caught_up(self, account: str, position: int) -> None:
         """Return when the projections know the account's ledger up to the position."""
         while self._behind.get(account, position + 1) <= position:
+            self._hurry.set()
             await self._progress.wait()
 
     @property
     def lag(self) -> int:
         """How many accounts are not caught up."""
         return len(self._behind)
+
+    @property
+    def remaining(self) -> int:
+        """How many records are not projected yet."""
+        return sum(self._heads[account].position - first + 1 for account, first in self._behind.items())
 
     async def reconcile(self) -> int:
         """Find every ledger that the projections do not know up to its head, or do not know at all any more.
@@ -101,6 +113,7 @@ class Projector:
                 await self._wake.wait()
                 continue
             try:
+                await self._gather_some()
                 await self._project_some()
             except Exception:
                 logger.exception("the projections could not be written; trying again")
@@ -110,20 +123,34 @@ class Projector:
                 self._count = 0
                 await asyncio.sleep(RETRY_SECONDS)
 
+    async def catch_up(self, progress: Callable[[int], None]) -> None:
+        """Project what `reconcile` found, without `run`. `progress` hears how many records are left."""
+        while self._behind:
+            await self._project_some()
+            progress(self.remaining)
+
     def close(self) -> None:
         """`run` ends when it has caught up."""
         self._closing = True
         self._wake.set()
+        self._hurry.set()
+
+    async def _gather_some(self) -> None:
+        """Let records come together: many in one transaction cost far less than the same ones in many."""
+        if not self._closing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), PATIENCE_SECONDS)
+            self._hurry.clear()
 
     async def _project_some(self) -> None:
         """One transaction: the next records of as many accounts as fit."""
         batch: list[Record[AnyEvent]] = []
         reached: dict[str, Checkpoint] = {}
         for account in tuple(self._behind):
-            records, checkpoint = await self._next_records(account, RECORDS_PER_BATCH - len(batch))
+            records, checkpoint = await self._next_records(account, self._batch - len(batch))
             batch += records
             reached[account] = checkpoint
-            if len(batch) >= RECORDS_PER_BATCH:
+            if len(batch) >= self._batch:
                 break
         await self._projections.write(batch, reached)
         for account, checkpoint in reached.items():

@@ -162,6 +162,7 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     # Not FULL: a power cut may lose the last batches, and the ledger has them.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each is written again at a checkpoint
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
     [(version,)] = connection.execute("PRAGMA user_version")

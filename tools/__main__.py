@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = _verb(verbs, "serve", "serve", "answer AWS clients and auditors over HTTP")
     _flag(serve, "--host", "127.0.0.1", "address to listen on")
-    _flag(serve, "--port", 8080, "port to listen on; 0 takes any free one")
+    _flag(serve, "--port", 8080, "port to listen on; 0 takes any free one", kind=_port)
     _flag(serve, "--auth", "off", "whether requests must be signed; only off exists so far", choices=("off", "sigv4"))
     _flag(serve, "--account", DEFAULT_ACCOUNT, "account of callers whose access key id names none")
     _flag(serve, "--log", None, "where the log is: a URL, or memory: to forget everything at the end")
@@ -71,6 +71,7 @@ def _flag(
     *,
     choices: Sequence[str] | None = None,
     action: str | None = None,
+    kind: Callable[[str], object] | None = None,
 ) -> None:
     """A flag with its twin in the environment; the flag wins."""
     twin = "IAM_LEDGER_" + name.removeprefix("--").upper()
@@ -80,13 +81,36 @@ def _flag(
     if action == "append":
         parser.add_argument(name, action=action, default=value.split(",") if value else [], metavar="N=V", help=text)
         return
-    kind = str if default is None else type(default)
-    kind = Path if isinstance(default, Path) else kind
-    parser.add_argument(name, type=kind, default=default if value is None else value, choices=choices, help=text)
+    shape = "{" + ",".join(choices) + "}" if choices else None
+    if choices:
+        kind = _one_of(choices)
+    elif kind is None:
+        kind = Path if isinstance(default, Path) else str if default is None else type(default)
+    parser.add_argument(name, type=kind, default=default if value is None else value, metavar=shape, help=text)
+
+
+def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """argparse does not hold a default, such as one from the environment, against its own choices."""
+
+    def check(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(choices)}")
+        return text
+
+    return check
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print for a program, not for a person")
+    given = os.environ.get("IAM_LEDGER_JSON", "").lower() not in ("", "0", "false", "no")
+    text = "print for a program, not for a person (or $IAM_LEDGER_JSON)"
+    parser.add_argument("--json", action="store_true", default=given, help=text)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
+    return port
 
 
 def entry() -> NoReturn:

@@ -5,12 +5,13 @@ follows the chain and folds the events as it goes. The projections are looked at
 account, begun before the ledger is read, so that a running service may write meanwhile.
 """
 
+import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
@@ -22,19 +23,21 @@ from iam.events import AnyEvent
 from iam.state import World
 from projections.records import UnknownEvent, read_record
 from projections.store import SCHEMA_VERSION as PROJECTIONS_VERSION
-from projections.store import START, Checkpoint, checkpoint_of, checkpoints
-from tools.comparing import Comparison
+from projections.store import checkpoints
+from tools.comparing import Comparison, Fold
 from tools.undisturbed import connect
 
 RECORDS_PER_PAGE = 1000
 FINDINGS_SHOWN = 10
 LOWEST = -(2**63)
 
+UNREADABLE = (sqlite3.Error, MemoryError, UnicodeError)
+
 _TAGS = {str(event.__struct_config__.tag) for event in get_args(AnyEvent)}
 _KINDS = (str, int, int, str, int, bytes, bytes)
 _ROWS = (
     "SELECT account, position, recorded_at, command_id, command_index, record, hash FROM records"
-    " WHERE account = ? AND position > ? ORDER BY position LIMIT ?"
+    " WHERE account = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?"
 )
 
 
@@ -69,22 +72,25 @@ class Report(msgspec.Struct):
         """Nothing is wrong with what is there."""
         return not self.broken and not self.differing
 
-    def differ(self, account: str, problem: str) -> None:
+    def differ(self, account: str | None, problem: str) -> None:
         """Count a difference between the projections and the fold, and keep the first few."""
         self.differing += 1
         if len(self.differences) < FINDINGS_SHOWN:
             self.differences.append(Finding(problem, account))
 
 
-def audit(ledger: Path, projections: Path, at_rest: dict[Path, bool], world: World) -> Report:
+def audit(ledger: Path, projections: Path, at_rest: Mapping[Path, bool], world: World) -> Report:
     """Audit the files of a data folder. `at_rest` says of each whether nobody writes to it."""
     report = Report()
     try:
-        with closing(connect(ledger, at_rest=at_rest[ledger])) as connection:
+        with (
+            closing(connect(ledger, at_rest=at_rest[ledger])) as connection,
+            _projections(projections, at_rest[projections], report) as projected,
+        ):
             report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _file_problems(connection)]
-            _Audit(connection, report, world).run(projections, at_rest[projections])
-    except (sqlite3.Error, MemoryError) as error:
-        report.broken.append(Finding(f"{ledger.name} cannot be read: {_one_line(error)}"))
+            _Audit(connection, projected, report, world).run()
+    except UNREADABLE as error:
+        report.broken.append(Finding(f"{ledger.name} cannot be read: {_line(error)}"))
     return report
 
 
@@ -97,11 +103,13 @@ def _file_problems(connection: sqlite3.Connection) -> Iterator[str]:
     elif version != LEDGER_VERSION:
         yield f"it has format {version}; this program reads format {LEDGER_VERSION}"
     try:
-        found = connection.execute(f"PRAGMA integrity_check({FINDINGS_SHOWN})").fetchall()
-        yield from (_one_line(line) for (line,) in found if line != "ok")
+        # Not quick_check: only this one compares the indexes, through which records are found, with the table.
+        for (line,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_SHOWN})"):
+            if line != "ok":
+                yield _line(line)
         yield from _schema_problems(connection)
-    except (sqlite3.Error, MemoryError) as error:
-        yield f"it is damaged: {_one_line(error)}"
+    except UNREADABLE as error:
+        yield f"it is damaged: {_line(error)}"
 
 
 def _schema_problems(connection: sqlite3.Connection) -> Iterator[str]:
@@ -111,47 +119,193 @@ def _schema_problems(connection: sqlite3.Connection) -> Iterator[str]:
     found = _schema(connection)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
-            yield f"{name} is missing from its schema"
+            yield f"the {name} is missing"
         elif name not in expected:
-            yield f"{name} does not belong to its schema"
+            yield f"the {name} does not belong there"
         elif found[name] != expected[name]:
-            yield f"{name} is not as this program made it"
+            yield f"the {name} is not as this program makes it"
 
 
 def _schema(connection: sqlite3.Connection) -> dict[str, str]:
-    """What there is, by kind and name; comments and white space do not count."""
+    """What there is, by kind and name. Comments and white space do not count."""
     rows = connection.execute("SELECT type || ' ' || name, tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema")
-    return {
-        name: " ".join(" ".join(line.partition("--")[0] for line in sql.splitlines()).split()) for name, sql in rows
-    }
+    return {name: " ".join(re.sub("--.*", "", sql).split()) for name, sql in rows}
+
+
+@contextmanager
+def _projections(path: Path, at_rest: bool, report: Report) -> Iterator[sqlite3.Connection | None]:
+    """A connection to the projections, None where there is nothing to compare; the report says why."""
+    connection = None
+    try:
+        if not path.exists():
+            report.projections = "missing"
+        else:
+            connection = connect(path, at_rest=at_rest)
+            [(version,)] = connection.execute("PRAGMA user_version")
+            if version != PROJECTIONS_VERSION:
+                report.projections = "of another version"
+                connection.close()
+                connection = None
+    except UNREADABLE as error:
+        report.projections = "damaged"
+        report.differ(None, f"they cannot be read: {_line(error)}")
+        connection = None
+    try:
+        yield connection
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 class _Audit:
-    """One pass over everything, into a report."""
+    """One pass over all ledgers, into a report."""
 
-    def __init__(self, ledger: sqlite3.Connection, report: Report, world: World) -> None:
+    def __init__(
+        self, ledger: sqlite3.Connection, projections: sqlite3.Connection | None, report: Report, world: World
+    ) -> None:
         self._ledger = ledger
-        self._projections: sqlite3.Connection | None = None
+        self._projections = projections
         self._report = report
         self._world = world
 
-    def run(self, projections: Path, at_rest: bool) -> None:
+    def run(self) -> None:
+        """Audit every ledger, and look for projections of ledgers that there are none of."""
         report = self._report
-        known: dict[str, Checkpoint] = {}
+        known: set[str] = set()
         try:
-            self._projections = _open_projections(projections, at_rest, report)
             if self._projections is not None:
-                known = checkpoints(self._projections)
-        except (sqlite3.Error, MemoryError) as error:
-            report.projections = "damaged"
-            report.differ("", f"{projections.name} cannot be read: {_one_line(error)}")
+                known = set(checkpoints(self._projections))
+        except UNREADABLE as error:
+            report.differ(None, f"they cannot be read: {_line(error)}")
+        for account in self._accounts():
+            report.ledgers += 1
+            known.discard(account)
+            self._audit_ledger(account)
+        for account in sorted(known):
+            report.differ(account, "they know this ledger, and there is none")
+
+    def _accounts(self) -> Iterator[str]:
+        account = ""
+        while True:
+            [(following,)] = self._ledger.execute("SELECT min(account) FROM records WHERE account > ?", (account,))
+            if following is None:
+                return
+            if not isinstance(following, str) or following <= account:
+                raise sqlite3.DatabaseError("the accounts are out of order")
+            account = following
+            yield account
+
+    def _audit_ledger(self, account: str) -> None:
+        report = self._report
+        contents = _Contents(account, self._projections, report, self._world)
+        head = EMPTY
         try:
-            for account in self._accounts():
-                report.ledgers += 1
-                known.pop(account, None)
-                self._audit_ledger(account)
-            for account in known if self._projections is not None else ():
-                report.differ(account, "the projections know this ledger, and there is none")
+            for row in self._rows(account):
+                head = follow(head, row)
+                report.records += 1
+                contents.take(row, head)
+        except BrokenChain as broken:
+            report.broken.append(Finding(broken.problem, account, broken.position))
+        except UNREADABLE as error:
+            report.broken.append(Finding(f"it cannot be read: {_line(error)}", account, head.position + 1))
+        else:
+            report.heads[account] = head
+            contents.end(head)
         finally:
-            if self._projections is not None:
-                self._projections.close()
+            contents.close()
+
+    def _rows(self, account: str) -> Iterator[Row]:
+        """The rows that are there now, whatever is written meanwhile."""
+        [(last,)] = self._ledger.execute("SELECT max(position) FROM records WHERE account = ?", (account,))
+        after = LOWEST
+        while page := self._ledger.execute(_ROWS, (account, after, last, RECORDS_PER_PAGE)).fetchall():
+            for values in page:
+                if tuple(map(type, values)) != _KINDS:
+                    raise BrokenChain(account, values[1], "a column does not hold what it should")
+                yield Row(*values)
+            after = page[-1][1]
+
+
+class _Contents:
+    """What the records of one ledger say: folded, and compared with the projections at their checkpoint."""
+
+    def __init__(self, account: str, projections: sqlite3.Connection | None, report: Report, world: World) -> None:
+        self._account = account
+        self._report = report
+        self._fold: Fold | None = Fold(account, world)
+        self._comparison: Comparison | None = None
+        self._compared: int | None = None  # the position of the checkpoint
+        try:
+            if projections is not None:
+                self._comparison = Comparison(projections, account)
+                self._conclude(EMPTY)
+        except UNREADABLE as error:
+            report.differ(account, f"they cannot be read: {_line(error)}")
+
+    def take(self, row: Row, head: Head) -> None:
+        """Take in the next record, which continues the chain. Raises BrokenChain if it cannot have happened."""
+        record = self._read(row) if self._fold is not None else None
+        if self._fold is None or record is None:
+            return
+        try:
+            past = self._fold.apply(record)
+        except (LookupError, ValueError, TypeError) as error:
+            problem = f"its event does not follow from the ones before: {type(error).__name__} {error}"
+            raise BrokenChain(row.account, row.position, problem) from error
+        if self._comparison is not None:
+            self._differ(self._comparison.take(record, past))
+            self._conclude(head)
+
+    def _read(self, row: Row) -> Record[AnyEvent] | None:
+        """The record, or None if only a newer program knows its event: then the fold ends here."""
+        try:
+            return read_record(row)
+        except UnknownEvent as error:
+            kind = str((open_envelope(row).event or {}).get("type"))
+            if kind in _TAGS:
+                raise BrokenChain(row.account, row.position, f"its event {kind} cannot be read") from error
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise BrokenChain(row.account, row.position, f"it cannot be read: {error}") from error
+        self._report.unknown_events.append(Finding(f"event {kind} is not known", row.account, row.position))
+        self._fold = None
+        self.close()
+        return None
+
+    def _conclude(self, head: Head) -> None:
+        """Compare, if the projections' checkpoint is here, and be done with them."""
+        if self._comparison is None or self._fold is None or self._comparison.checkpoint.position != head.position:
+            return
+        if self._comparison.checkpoint.hash != head.hash:
+            self._report.differ(
+                self._account, f"the checkpoint @{head.position} of the projections is of another ledger"
+            )
+        else:
+            self._differ(self._comparison.conclude(self._fold))
+        self._compared = head.position
+        self.close()
+
+    def _differ(self, problems: Iterator[str]) -> None:
+        try:
+            for problem in problems:
+                self._report.differ(self._account, problem)
+        except UNREADABLE as error:
+            self._report.differ(self._account, f"they cannot be read: {_line(error)}")
+            self.close()
+
+    def end(self, head: Head) -> None:
+        """The ledger ends here, sound."""
+        if self._comparison is not None:
+            position = self._comparison.checkpoint.position
+            self._report.differ(self._account, f"they know record {position}, and there is none")
+        if self._compared is not None:
+            self._report.records_behind += head.position - self._compared
+
+    def close(self) -> None:
+        """Let go of the projections."""
+        if self._comparison is not None:
+            self._comparison.close()
+            self._comparison = None
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

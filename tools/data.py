@@ -57,8 +57,17 @@ class DataFolder:
             raise Failure(f"cannot write to {self.folder}: {error.strerror}") from error
 
     def digest_key(self) -> bytes:
-        """The key of request digests, made at the first start and readable by its owner only."""
+        """The key of request digests, made at the first start and readable by its owner only.
+
+        Raises Failure where it cannot be read or made.
+        """
         path = self._keys / "request-digest"
+        try:
+            return self._read_or_make(path)
+        except OSError as error:
+            raise Failure(f"cannot use {path}: {error.strerror}") from error
+
+    def _read_or_make(self, path: Path) -> bytes:
         if not path.exists():
             with tempfile.NamedTemporaryFile(dir=self._keys, delete=False) as file:  # created with mode 0600
                 file.write(os.urandom(32))
@@ -87,8 +96,9 @@ async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) 
         raise Failure(f"--log {log_url}: only {MEMORY} and a SQLite file in the data folder exist so far")
     folder.create()
     with folder.lock():
+        digest_key = folder.digest_key()
         log = await open_log(folder.ledger)
-        async with _service(log, folder.projections, world, folder.digest_key()) as service:
+        async with _service(log, folder.projections, world, digest_key) as service:
             yield service
 
 

@@ -21,7 +21,7 @@ from tools.failure import Failure
 
 HEADER_BYTES_MAX = 32 * 1024
 SHUTDOWN_SECONDS = 10.0
-THREAD_SWITCH_SECONDS = 0.001  # the projections' thread computes now and then; requests should not wait for it
+THREAD_SWITCH_SECONDS = 0.005  # the projections' thread computes now and then; requests should not wait for it
 
 
 def run(options: argparse.Namespace) -> int:

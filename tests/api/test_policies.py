@@ -363,7 +363,7 @@ def test_who_carries_a_policy_is_told_with_ids(iam: Any) -> None:
     assert users(EntityFilter="Role") == users(EntityFilter="AWSManagedPolicy") == []
     assert users(PolicyUsageFilter="PermissionsPolicy") == ["alice", "carol"]
     assert users(PolicyUsageFilter="PermissionsBoundary") == ["alice", "Bob"]
-    assert users(PathPrefix="/x") == ["carol"]
+    assert users(PathPrefix="/x/") == ["carol"]
     pages = iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=ADMIN, PaginationConfig={"PageSize": 2})
     assert [[user["UserName"] for user in page["PolicyUsers"]] for page in pages] == [["alice", "Bob"], ["carol"]]
 

@@ -117,9 +117,7 @@ def test_odd_paths_that_aws_takes_are_kept(iam: Any, account: Account, path: str
 
 def test_a_renamed_and_moved_user_keeps_everything_else(iam: Any, account: Account, refused: Refused) -> None:
     """Id, date, tags, boundary and policies stay; the ARN follows; the old name is nobody's."""
-    before = iam.create_user(
-        UserName="alice", Tags=[{"Key": "k", "Value": "v"}], PermissionsBoundary=READ_ONLY
-    )["User"]
+    before = iam.create_user(UserName="alice", Tags=[{"Key": "k", "Value": "v"}], PermissionsBoundary=READ_ONLY)["User"]
     iam.attach_user_policy(UserName="alice", PolicyArn=ADMIN)
     iam.put_user_policy(UserName="alice", PolicyName="inline", PolicyDocument=ALLOW)
     iam.update_user(UserName="ALICE", NewUserName="bob", NewPath="/new/")
@@ -263,13 +261,16 @@ def test_a_marker_of_another_selection_is_refused(iam: Any, refused: Refused) ->
     assert refused(iam.list_policies, Marker=marker) == invalid
 
 
-@pytest.mark.parametrize(("size", "bound"), [("0", "greater than or equal to 1"), ("1001", "less than or equal to 1000")])
+@pytest.mark.parametrize(
+    ("size", "bound"), [("0", "greater than or equal to 1"), ("1001", "less than or equal to 1000")]
+)
 def test_a_page_size_out_of_range_is_refused(account: Account, size: str, bound: str) -> None:
     """From 1 to 1000."""
     assert account.query("ListUsers", MaxItems=size).refusal == (
         400,
         "ValidationError",
-        f"1 validation error detected: Value at 'maxItems' failed to satisfy constraint: Member must have value {bound}",
+        "1 validation error detected: Value at 'maxItems' failed to satisfy constraint: "
+        f"Member must have value {bound}",
     )
 
 
@@ -308,7 +309,12 @@ def test_tags_are_listed_in_pages(iam: Any) -> None:
         ),
         (["AWS:k", "k", "k"], 400, "InvalidInput", "Tag keys beginning with aws: are reserved for system use."),
         ([], 400, "InvalidInput", "Error occurred while validating input. "),
-        ([f"k{number}" for number in range(50)], 409, "LimitExceeded", "The number of tags has reached the maximum limit."),
+        (
+            [f"k{number}" for number in range(50)],
+            409,
+            "LimitExceeded",
+            "The number of tags has reached the maximum limit.",
+        ),
         (
             [f"k{number}" for number in range(51)],
             400,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from eventstore.record import EMPTY, Actor, Head, Record, Row, head_of, new_event_id, seal
+from eventstore.record import EMPTY, Actor, Head, Record, Row, head_of, seal, timed_id
 
 ACCOUNT = "111122223333"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def _rows_of(commands: int | Sequence[str], *, account: str = ACCOUNT, after: He
             Record(
                 account=account,
                 position=head.position + 1,
-                id=new_event_id(at),
+                id=timed_id(at),
                 outcome="changed",
                 event={"type": "Counted", "by": head.position + 1},
                 recorded_at=at,

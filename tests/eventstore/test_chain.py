@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from eventstore.chain import BrokenChain, follow
-from eventstore.record import EMPTY, Row, from_microseconds, head_of, leaf_hash, microseconds, new_event_id
+from eventstore.record import EMPTY, Row, from_microseconds, head_of, leaf_hash, microseconds, timed_id
 
 RowsOf = Callable[..., list[Row]]
 ALICE = "111122223333"
@@ -167,7 +167,7 @@ def test_a_time_that_is_not_later_is_named(rows_of: RowsOf, seconds: int) -> Non
     """Even where record, column and id agree on it."""
     rows = rows_of(2)
     at = from_microseconds(rows[0].recorded_at) - timedelta(seconds=seconds)
-    rows[1] = replace(forged(rows[1], recorded_at=at, id=new_event_id(at)), recorded_at=microseconds(at))
+    rows[1] = replace(forged(rows[1], recorded_at=at, id=timed_id(at)), recorded_at=microseconds(at))
     assert problem(rows) == (2, "its time is not after the record before it")
 
 

@@ -18,14 +18,14 @@ from eventstore.record import (
     Attempt,
     Record,
     Row,
-    event_id_time,
     from_microseconds,
     head_of,
+    id_time,
     leaf_hash,
     microseconds,
-    new_event_id,
     open_envelope,
     seal,
+    timed_id,
 )
 
 
@@ -79,7 +79,7 @@ def test_what_was_once_stored_is_read_for_ever() -> None:
     assert record == FIXED
     assert msgspec.json.encode(record) == STORED
     assert seal(open_envelope(seal(FIXED))).record == STORED
-    assert event_id_time(record.id) == microseconds(record.recorded_at)
+    assert id_time(record.id) == microseconds(record.recorded_at)
 
 
 def test_the_hash_is_the_leaf_hash_of_rfc_6962() -> None:
@@ -115,7 +115,7 @@ def test_what_is_empty_is_not_stored() -> None:
     record: Record[Counted] = Record(
         account="111122223333",
         position=1,
-        id=new_event_id(AT),
+        id=timed_id(AT),
         outcome="unchanged",
         attempt=Attempt(parameters={"By": "0"}),
         recorded_at=AT,
@@ -149,9 +149,9 @@ def test_microseconds_count_an_instant_exactly(at: datetime) -> None:
 @given(instants)
 def test_an_event_id_carries_its_time_to_the_microsecond(at: datetime) -> None:
     """It is a UUIDv7 in every other respect."""
-    event_id = new_event_id(at)
-    assert event_id_time(event_id) == microseconds(at)
-    assert event_id_time(event_id.upper()) == microseconds(at)
+    event_id = timed_id(at)
+    assert id_time(event_id) == microseconds(at)
+    assert id_time(event_id.upper()) == microseconds(at)
     uuid = UUID(event_id)
     assert str(uuid) == event_id
     assert (uuid.version, uuid.variant) == (7, "specified in RFC 4122")
@@ -162,19 +162,19 @@ def test_event_ids_sort_by_their_time(one: datetime, another: datetime) -> None:
     """As text, however close together they are."""
     for earlier, later in ([min(one, another), max(one, another)], [one - MICROSECOND, one]):
         if earlier < later and earlier.year >= 1970:
-            assert new_event_id(earlier) < new_event_id(later)
+            assert timed_id(earlier) < timed_id(later)
 
 
 def test_every_microsecond_of_a_millisecond_has_its_own_ids() -> None:
     """A thousand of them fit into twelve bits, in order and read back exactly."""
-    ids = [new_event_id(AT + place * MICROSECOND) for place in range(1000)]
+    ids = [timed_id(AT + place * MICROSECOND) for place in range(1000)]
     assert ids == sorted(ids)
-    assert [event_id_time(event_id) for event_id in ids] == [microseconds(AT) + place for place in range(1000)]
+    assert [id_time(event_id) for event_id in ids] == [microseconds(AT) + place for place in range(1000)]
 
 
 def test_two_ids_of_one_instant_differ() -> None:
     """The rest of an id is chance."""
-    assert len({new_event_id(AT) for _ in range(1000)}) == 1000
+    assert len({timed_id(AT) for _ in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_two_ids_of_one_instant_differ() -> None:
 )
 def test_what_is_no_event_id_has_no_time(text: str) -> None:
     """A position, another kind of UUID or anything else a caller may send."""
-    assert event_id_time(text) is None
+    assert id_time(text) is None
 
 
 @given(st.text(max_size=40))
 def test_no_text_upsets_the_reading_of_ids(text: str) -> None:
     """Callers send anything."""
-    assert event_id_time(text) is None or len(text) >= 32
+    assert id_time(text) is None or len(text) >= 32

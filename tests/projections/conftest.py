@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eventstore.record import EMPTY, Actor, Attempt, Record, Row, head_of, new_event_id, seal
+from eventstore.record import EMPTY, Actor, Attempt, Record, Row, head_of, seal, timed_id
 from iam.commands import Moment
 from iam.errors import IamError
 from iam.events import AnyEvent
@@ -44,7 +44,7 @@ class Ledger:
         record: Record[AnyEvent] = Record(
             account=self.account,
             position=self._head.position + 1,
-            id=new_event_id(at),
+            id=timed_id(at),
             outcome="changed" if event else "refused",
             event=event,
             attempt=attempt,

@@ -1,0 +1,189 @@
+"""The command from outside: its flags, its refusals, and how `serve` begins and ends."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tools.__main__ import _parser, main
+
+WRITES_MAX = 2000
+VERBS = ("serve", "verify", "rebuild", "replay", "bench")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Serve = Callable[..., Any]
+
+
+def create_user(port: int, name: str) -> int:
+    """The HTTP status of the call."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        body = urlencode({"Action": "CreateUser", "Version": "2010-05-08", "UserName": name})
+        connection.request("POST", "/", body, {"Content-Type": "application/x-www-form-urlencoded"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each flag is named with its twin in the environment."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+
+    assert ended.value.code == 0
+    assert "$IAM_LEDGER_DATA" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "value", "expected"),
+    [
+        ("serve", "data", "/srv/iam", Path("/srv/iam")),
+        ("serve", "host", "::1", "::1"),
+        ("serve", "port", "9090", 9090),
+        ("serve", "auth", "sigv4", "sigv4"),
+        ("serve", "account", "111122223333", "111122223333"),
+        ("serve", "log", "memory:", "memory:"),
+        ("serve", "quota", "PoliciesPerUser=20,PolicySize=9000", ["PoliciesPerUser=20", "PolicySize=9000"]),
+        ("verify", "json", "1", True),
+        ("verify", "json", "0", False),
+        ("replay", "account", "111122223333", "111122223333"),
+        ("replay", "user", "alice", "alice"),
+        ("replay", "at", "@3", "@3"),
+        ("rebuild", "data", "/srv/iam", Path("/srv/iam")),
+        ("bench", "seconds", "0.5", 0.5),
+    ],
+)
+def test_every_flag_has_a_twin_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, verb: str, name: str, value: str, expected: object
+) -> None:
+    """The twin stands in for a flag that is not given."""
+    monkeypatch.setenv(f"IAM_LEDGER_{name.upper()}", value)
+
+    assert getattr(_parser().parse_args([verb]), name) == expected
+
+
+def test_a_flag_wins_over_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is nearer to the person counts."""
+    monkeypatch.setenv("IAM_LEDGER_PORT", "9090")
+
+    assert _parser().parse_args(["serve", "--port", "7070"]).port == 7070
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "status", "said"),
+    [
+        (("--quota", "Nonsense=3"), {}, 1, "there is no quota"),
+        (("--host", "0.0.0.0"), {}, 1, "only loopback addresses are served"),
+        (("--auth", "sigv4"), {}, 1, "does not exist yet"),
+        (("--account", "12"), {}, 1, "an account has 12 digits"),
+        (("--log", "postgres://x"), {}, 1, "only memory:"),
+        (("--data", "/dev/null"), {}, 1, "cannot use /dev/null for data"),
+        (("--port", "70000"), {}, 2, "70000 is not a port"),
+        (("--auth", "maybe"), {}, 2, "maybe is none of off, sigv4"),
+        ((), {"IAM_LEDGER_AUTH": "maybe"}, 2, "maybe is none of off, sigv4"),
+        ((), {"IAM_LEDGER_PORT": "many"}, 2, "invalid"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_a_line(
+    command: Run, tmp_path: Path, flags: tuple[str, ...], variables: dict[str, str], status: int, said: str
+) -> None:
+    """Misuse is 2, the rest 1; nobody ever sees a traceback."""
+    ended = command("serve", "--data", str(tmp_path), *flags, **{"IAM_LEDGER_PORT": "0", **variables})
+
+    assert ended.returncode == status
+    assert said in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+    assert status == 2 or ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["ledger.db", "projections.db", "keys/request-digest"])
+def test_a_folder_that_cannot_be_read_is_said_in_a_line(command: Run, tmp_path: Path, name: str) -> None:
+    """Here a folder lies where a file should be."""
+    (tmp_path / name).mkdir(parents=True)
+
+    ended = command("serve", "--port", "0", "--data", str(tmp_path))
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "iam-ledger serve: cannot " in ended.stderr
+
+
+def test_a_busy_port_is_said_in_a_line(command: Run, tmp_path: Path) -> None:
+    """Somebody else listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        ended = command("serve", "--port", str(port), "--data", str(tmp_path))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"iam-ledger serve: cannot listen on 127.0.0.1 port {port}: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_second_server_on_a_folder_names_the_first(command: Run, data: Path, serve: Serve) -> None:
+    """It gives up at once, before it reads anything."""
+    server = serve(data)
+    began = time.monotonic()
+
+    ended = command("serve", "--port", "0", "--data", str(data))
+
+    assert time.monotonic() - began < 3  # the most of it is Python's start
+    assert ended.returncode == 1
+    assert f"in use by process {server.process.pid}:" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_service_cleanly(data: Path, serve: Serve, ending: signal.Signals) -> None:
+    """Status 0 within seconds, no files of SQLite's own left, nothing said in alarm."""
+    server = serve(data)
+    assert create_user(server.port, "late") == 200
+
+    server.process.send_signal(ending)
+
+    assert server.process.wait(timeout=5) == 0
+    assert "Traceback" not in server.process.stderr.read()
+    assert not list(data.glob("*-wal"))
+
+
+def test_nothing_acknowledged_is_lost_when_the_service_is_killed(
+    data: Path, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After kill -9 in the middle of writes and a restart, every answered call is there and the chain is whole."""
+    acknowledged: list[str] = []
+
+    def write_until_it_fails(port: int, writer: str) -> None:
+        for number in range(WRITES_MAX):
+            try:
+                if create_user(port, f"{writer}-{number}") == 200:
+                    acknowledged.append(f"{writer}-{number}")
+            except (OSError, HTTPException):
+                return
+
+    for life in range(2):
+        server = serve(data)
+        expected = len(acknowledged) + 40
+        with ThreadPoolExecutor(4) as writers:
+            for writer in range(4):
+                writers.submit(write_until_it_fails, server.port, f"user-{life}-{writer}")
+            while len(acknowledged) < expected:
+                time.sleep(0.001)
+            server.process.kill()
+        server.process.wait(timeout=5)
+
+    assert main(["verify", "--data", str(data)]) == 0
+    server = serve(data)
+    capsys.readouterr()
+    assert main(["replay", "--data", str(data)]) == 0
+    names = {user["user_name"] for user in json.loads(capsys.readouterr().out)["users"]}
+    assert len(acknowledged) >= 80
+    assert set(acknowledged) <= names
+    assert main(["verify", "--data", str(data)]) == 0

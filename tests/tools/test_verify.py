@@ -1,0 +1,270 @@
+"""What `verify` finds, and that it finds nothing where nothing is wrong."""
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventstore.record import leaf_hash
+from tools.__main__ import main
+
+ACCOUNT = "123456789012"
+FLIPS = 150
+TRIGGERS = ("records_are_appended", "records_are_never_changed", "records_are_never_deleted")
+
+Verify = Callable[[Path], tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def verify(capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Runs the verb and answers its exit status and what it printed as JSON."""
+
+    def run(folder: Path) -> tuple[int, dict[str, Any]]:
+        status = main(["verify", "--data", str(folder), "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@contextmanager
+def tampering(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that no trigger hinders; they are put back at the end, as one who covers his tracks would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        yield connection
+        for _, sql in triggers:
+            connection.execute(sql)
+
+
+def contents(path: Path) -> list[Any] | None:
+    """Every row, read without the indexes; None if it cannot be read or SQLite's own check fails."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
+            if connection.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+                return None
+            return connection.execute("SELECT * FROM records NOT INDEXED ORDER BY rowid").fetchall()
+    except sqlite3.Error:
+        return None
+
+
+def test_a_sound_folder_passes(data: Path, verify: Verify) -> None:
+    """Both ledgers and the projections are looked at, and no file appears or changes."""
+    before = {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()}
+
+    status, report = verify(data)
+
+    assert status == 0
+    assert report["sound"]
+    assert (report["ledgers"], report["records"]) == (2, 13)
+    assert (report["projections"], report["differing"]) == ("compared", 0)
+    assert {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
+
+
+def test_what_cannot_be_known_is_said(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person reads a summary, and that a cut tail leaves no trace."""
+    assert main(["verify", "--data", str(data)]) == 0
+
+    assert "2 ledgers, 13 records" in (text := capsys.readouterr().out)
+    assert "Records cut off the end" in text
+
+
+def test_a_served_folder_can_be_verified(data: Path, verify: Verify, serve: Callable[..., Any]) -> None:
+    """It reads beside the service, which goes on."""
+    server = serve(data)
+
+    status, report = verify(data)
+
+    assert (status, report["sound"]) == (0, True)
+    assert server.process.poll() is None
+
+
+def test_missing_projections_are_said_and_no_error(data: Path, verify: Verify) -> None:
+    """They are disposable."""
+    (data / "projections.db").unlink()
+
+    status, report = verify(data)
+
+    assert (status, report["projections"]) == (0, "missing")
+
+
+@pytest.mark.parametrize(
+    ("statement", "position", "problem"),
+    [
+        ("DELETE FROM records WHERE position = 5", 6, "position 5 is missing"),
+        ("UPDATE records SET record = CAST(record || ' ' AS BLOB) WHERE position = 4", 4, "stored hash"),
+        ("UPDATE records SET position = position + 7 WHERE position > 5", 13, "position 6 is missing"),
+        ("UPDATE records SET recorded_at = recorded_at + 1 WHERE position = 3", 3, "time column"),
+        ("UPDATE records SET command_id = 'other' WHERE position = 3", 3, "command column"),
+        ("UPDATE records SET command_index = 9 WHERE position = 3", 3, "command index column"),
+    ],
+)
+def test_a_changed_row_is_found(data: Path, verify: Verify, statement: str, position: int, problem: str) -> None:
+    """The first wrong record of the ledger is named, with what is wrong with it."""
+    with tampering(data / "ledger.db") as connection:
+        connection.execute(f"{statement} AND account = '{ACCOUNT}'")
+
+    status, report = verify(data)
+
+    assert status == 1
+    [broken] = report["broken"]
+    assert (broken["account"], broken["position"]) == (ACCOUNT, position)
+    assert problem in broken["problem"]
+
+
+def test_reordered_rows_are_found(data: Path, verify: Verify) -> None:
+    """Two records that change places break the chain at the first of them."""
+    with tampering(data / "ledger.db") as connection:
+        for old, new in ((4, 99), (5, 4), (99, 5)):
+            connection.execute(
+                "UPDATE records SET position = ? WHERE position = ? AND account = ?", (new, old, ACCOUNT)
+            )
+
+    status, report = verify(data)
+
+    assert (status, report["broken"][0]["position"]) == (1, 4)
+
+
+def test_a_rewritten_record_with_its_own_hash_is_found(data: Path, verify: Verify) -> None:
+    """The record behind it does not continue what is there now."""
+    with tampering(data / "ledger.db") as connection:
+        [(record,)] = connection.execute("SELECT record FROM records WHERE account = ? AND position = 4", (ACCOUNT,))
+        forged = record.replace(b"policy/ops", b"policy/sop")
+        connection.execute(
+            "UPDATE records SET record = ?, hash = ? WHERE account = ? AND position = 4",
+            (forged, leaf_hash(forged), ACCOUNT),
+        )
+
+    status, report = verify(data)
+
+    assert status == 1
+    assert (report["broken"][0]["position"], report["broken"][0]["problem"]) == (
+        5,
+        "it does not continue the record before it",
+    )
+
+
+def test_an_inserted_row_is_found(data: Path, verify: Verify) -> None:
+    """A copy at the end does not continue the chain."""
+    with tampering(data / "ledger.db") as connection:
+        connection.execute(
+            "INSERT INTO records SELECT account, 13, recorded_at + 1, 'new', 0, record, hash FROM records"
+            " WHERE account = ? AND position = 12",
+            (ACCOUNT,),
+        )
+
+    status, report = verify(data)
+
+    assert (status, report["broken"][0]["position"]) == (1, 13)
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_dropped_trigger_is_found(data: Path, verify: Verify, trigger: str) -> None:
+    """Without it history is not protected any more."""
+    with closing(sqlite3.connect(data / "ledger.db")) as connection:
+        connection.execute(f"DROP TRIGGER {trigger}")
+
+    status, report = verify(data)
+
+    assert (status, report["broken"]) == (1, [{"problem": f"ledger.db: the trigger {trigger} is missing"}])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE current_entries SET value = 'other' WHERE relation = 'user_policies'",
+        "UPDATE current_entries SET valid_from = 1 WHERE relation = 'user_policies'",
+        "DELETE FROM current_entries WHERE relation = 'user_tags'",
+        "INSERT INTO current_entries VALUES ('123456789012', 'users', '', 'eve', 'AIDAX', NULL, 1, 1)",
+        "UPDATE documents SET document = '{}'",
+        "UPDATE past_entries SET valid_to = valid_to + 1",
+        "DELETE FROM past_entries WHERE relation = 'user_policies'",
+        "DELETE FROM audit_index WHERE position = 3",
+        "UPDATE checkpoints SET hash = 'ab' WHERE position = 12",
+        "UPDATE checkpoints SET position = 40 WHERE position = 12",
+        "INSERT INTO checkpoints VALUES ('999999999999', 1, 'ab')",
+        "DROP TABLE current_entries",
+    ],
+)
+def test_changed_projections_are_found(data: Path, verify: Verify, statement: str) -> None:
+    """The ledger is sound, and what follows from it is not what is there."""
+    with closing(sqlite3.connect(data / "projections.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+    status, report = verify(data)
+
+    assert (status, report["broken"]) == (1, [])
+    assert report["differing"] >= len(report["differences"]) >= 1
+
+
+def test_projections_behind_the_ledger_are_no_error(data: Path, verify: Verify) -> None:
+    """They are compared as of their checkpoint; here they know nothing yet."""
+    with closing(sqlite3.connect(data / "projections.db")) as connection:
+        for table in ("current_entries", "past_entries", "audit_index", "checkpoints"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.commit()
+
+    status, report = verify(data)
+
+    assert (status, report["records_behind"]) == (0, 13)
+
+
+def test_an_unknown_event_is_said_and_the_chain_still_checked(data: Path, verify: Verify) -> None:
+    """A newer program may have written it."""
+    with tampering(data / "ledger.db") as connection:
+        [(record,)] = connection.execute("SELECT record FROM records WHERE account = ? AND position = 12", (ACCOUNT,))
+        newer = record.replace(b'"UserTagged"', b'"UserPraised"')
+        connection.execute(
+            "UPDATE records SET record = ?, hash = ? WHERE account = ? AND position = 12",
+            (newer, leaf_hash(newer), ACCOUNT),
+        )
+
+    status, report = verify(data)
+
+    assert status == 0
+    assert report["unknown_events"] == [
+        {"problem": "event UserPraised is not known", "account": ACCOUNT, "position": 12}
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 3\0", b"\0" * 5000])
+def test_a_file_that_is_no_ledger_is_a_finding(data: Path, verify: Verify, content: bytes) -> None:
+    """Whatever the file holds, it is said in words."""
+    (data / "ledger.db").write_bytes(content)
+
+    status, report = verify(data)
+
+    assert status == 1
+    assert report["broken"]
+
+
+def test_no_flipped_bit_goes_unnoticed(data: Path, verify: Verify) -> None:
+    """What changes a row, or what SQLite itself finds, is never called good, and nothing raises."""
+    chance = random.Random(20261103)
+    whole = (data / "ledger.db").read_bytes()
+    expected = contents(data / "ledger.db")
+    noticed = 0
+    for _ in range(FLIPS):
+        damaged = bytearray(whole)
+        offset = chance.randrange(len(whole))
+        damaged[offset] ^= 1 << chance.randrange(8)
+        (data / "ledger.db").write_bytes(damaged)
+        status, report = verify(data)
+        noticed += status
+        assert status == (0 if report["sound"] else 1)
+        assert status == 1 or contents(data / "ledger.db") == expected, f"bit at {offset}"
+
+    assert noticed > FLIPS // 3
+
+
+def test_a_folder_without_a_ledger_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to verify, and that is not sound."""
+    assert main(["verify", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("iam-ledger verify: there is no ledger in")
