@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
 
 from api import xml
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
 from iam.errors import IamError, ServiceUnavailable
 
+REQUEST_ID = istr("x-amzn-RequestId")
 XML = "text/xml"
 JSON = "application/json"
 
@@ -23,9 +25,8 @@ def valid(text: str) -> str:
 
 def answer(body: bytes, content_type: str, request_id: str, status: int = 200) -> web.Response:
     """A response as AWS sends it, with its request id."""
-    return web.Response(
-        body=body, status=status, headers={"x-amzn-RequestId": request_id, "Content-Type": content_type}
-    )
+    headers = CIMultiDict(((REQUEST_ID, request_id), (hdrs.CONTENT_TYPE, content_type)))
+    return web.Response(body=body, status=status, headers=headers)
 
 
 def success(data: Any, request_id: str) -> web.Response:

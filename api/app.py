@@ -1,41 +1,40 @@
 """The routes, and what every request goes through: the guard, the caller, its answer or its refusal."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from api import answers, aws, native
-from api.body import BODY_BYTES_MAX
+from api.body import media_type
 from api.caller import unauthenticated
 from api.guard import check_browser
 from api.service import Request, Service
 from eventstore.record import timed_id
-from iam.errors import IamError, InvalidAction, NoSuchEntity, ServiceFailure, ServiceUnavailable, ValidationError
+from iam.errors import IamError, InvalidAction, ServiceFailure, ServiceUnavailable, ValidationError
 
 logger = logging.getLogger(__name__)
 
+HEALTH = "/healthz"
+READINESS = "/readyz"
+HEADER_BYTES_MAX = 32 * 1024
 COMMAND_ID_CHARACTERS_MAX = 128
-COMMAND_ID_HEADERS = ("amz-sdk-invocation-id", "Idempotency-Key")
-
-Handler = Callable[[Service, web.Request, Request], Awaitable[web.Response]]
-HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+COMMAND_ID_HEADERS = (istr("amz-sdk-invocation-id"), istr("Idempotency-Key"))
 
 
-def build_app(service: Service, default_account: str) -> web.Application:
-    """The application over a service. It does not start or stop the service."""
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    respond = Responder(service, default_account)
-    app.router.add_route("*", "/", respond.as_aws)  # found without a search, unlike what follows
-    app.router.add_get("/healthz", respond.health)
-    app.router.add_get("/readyz", respond.readiness)
-    app.router.add_get("/v1/events", respond.natively(native.events))
-    app.router.add_get("/v1/events/{event}", respond.natively(native.event))
-    app.router.add_get("/v1/users/{name}/policies", respond.natively(native.user_policies))
-    app.router.add_route("*", "/v1/{rest:.*}", respond.natively(_no_such_path))
-    app.router.add_route("*", "/{rest:.*}", respond.as_aws)
-    return app
+def build_server(service: Service, default_account: str) -> web.Server:
+    """The HTTP server over a service, which it does not start or stop.
+
+    aiohttp's server without its application: AWS's API has one path, and finding it must cost nothing.
+    """
+    return web.Server(
+        Responder(service, default_account).respond,
+        access_log=None,
+        auto_decompress=False,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
 
 
 class Responder:
@@ -45,9 +44,21 @@ class Responder:
         self._service = service
         self._default_account = default_account
 
-    async def as_aws(self, http: web.Request) -> web.StreamResponse:
-        """A request of AWS's API, answered in XML or, where it asks for that, in the JSON envelope."""
+    async def respond(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer natively where a route of ours leads, and otherwise as AWS does."""
         request_id = timed_id(datetime.now(UTC))
+        if http.raw_path != "/":
+            path = http.raw_path.partition("?")[0]
+            if path == HEALTH:
+                return answers.success({"healthy": True}, request_id)
+            if path == READINESS:
+                return self._readiness(request_id)
+            if path.startswith(native.PREFIX):
+                return await self._natively(http, path, request_id)
+        return await self._as_aws(http, request_id)
+
+    async def _as_aws(self, http: web.BaseRequest, request_id: str) -> web.StreamResponse:
+        """A request of AWS's API, answered in XML or, where it asks for that, in the JSON envelope."""
         json = _wants_json(http)
         try:
             if http.method not in (hdrs.METH_GET, hdrs.METH_POST):
@@ -57,31 +68,22 @@ class Responder:
         except Exception as error:
             return answers.failure(_known(error), request_id, json=json, namespace=_namespace(error))
 
-    def natively(self, handler: Handler) -> HttpHandler:
+    async def _natively(self, http: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         """A request of the native API, answered in the JSON envelope."""
+        try:
+            request = self._request(http, request_id)
+            handler, named = native.find(http.method, path)
+            return await handler(self._service, http, request, named)
+        except Exception as error:
+            return answers.failure(_known(error), request_id, json=True, namespace="")
 
-        async def respond(http: web.Request) -> web.StreamResponse:
-            request_id = timed_id(datetime.now(UTC))
-            try:
-                return await handler(self._service, http, self._request(http, request_id))
-            except Exception as error:
-                return answers.failure(_known(error), request_id, json=True, namespace="")
-
-        return respond
-
-    async def health(self, http: web.Request) -> web.Response:
-        """The process answers."""
-        return answers.success({"healthy": True}, timed_id(datetime.now(UTC)))
-
-    async def readiness(self, http: web.Request) -> web.Response:
-        """Requests are served, and nothing is known that would keep a write from being recorded."""
-        request_id = timed_id(datetime.now(UTC))
+    def _readiness(self, request_id: str) -> web.Response:
         if not self._service.ready:
             error = ServiceUnavailable("The service is starting or stopping.")
             return answers.failure(error, request_id, json=True, namespace="")
         return answers.success({"ready": True, "read_only": self._service.accounts.read_only}, request_id)
 
-    def _request(self, http: web.Request, request_id: str) -> Request:
+    def _request(self, http: web.BaseRequest, request_id: str) -> Request:
         check_browser(http)
         if not self._service.ready:
             raise ServiceUnavailable("The service is starting or stopping.")
@@ -98,7 +100,7 @@ class Responder:
         )
 
 
-def _command_id(http: web.Request) -> str | None:
+def _command_id(http: web.BaseRequest) -> str | None:
     for header in COMMAND_ID_HEADERS:
         command_id = http.headers.get(header)
         if command_id is not None:
@@ -108,9 +110,9 @@ def _command_id(http: web.Request) -> str | None:
     return None
 
 
-def _wants_json(http: web.Request) -> bool:
+def _wants_json(http: web.BaseRequest) -> bool:
     accepted = http.headers.get(hdrs.ACCEPT, "")
-    return "application/json" in accepted or (http.content_type == "application/json" and "xml" not in accepted)
+    return "application/json" in accepted or ("xml" not in accepted and media_type(http) == "application/json")
 
 
 def _known(error: Exception) -> IamError:
@@ -123,7 +125,3 @@ def _known(error: Exception) -> IamError:
 
 def _namespace(error: Exception) -> str:
     return aws.FAULT_NAMESPACE if isinstance(error, InvalidAction) else aws.IAM.namespace
-
-
-async def _no_such_path(service: Service, http: web.Request, request: Request) -> web.Response:
-    raise NoSuchEntity(f"There is nothing at {http.method} {http.path}.")

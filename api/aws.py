@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from api import actions, answers, pages, xml
 from api.actions import Read, Write
-from api.body import read_body
+from api.body import media_type, read_body
 from api.model import Operation, load
 from api.parameters import from_form, from_json, read_form, read_json
 from api.service import Request, Service
@@ -32,24 +32,30 @@ class Call(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-async def read_call(http: web.Request, *, json: bool) -> Call | None:
+async def read_call(http: web.BaseRequest, *, json: bool) -> Call | None:
     """What the request asks; None if it names no action. Raises the refusals of an unreadable request."""
-    fields = read_form(http.rel_url.raw_query_string)
-    _, hash_sign, in_path = http.raw_path.partition("?")[0].partition("/%23")
-    if hash_sign:
-        fields |= read_form(in_path)
+    fields = {} if http.raw_path == "/" else _fields_of_url(http)
     body = await read_body(http)
     if not body:
         return _call_of_form(fields, json=json)
-    match http.content_type if hdrs.CONTENT_TYPE in http.headers else None:
+    match media_type(http):
         case "application/x-www-form-urlencoded":
-            return _call_of_form(fields | read_form(body), json=json)
+            return _call_of_form({**fields, **read_form(body)}, json=json)
         case "application/json":
             return _call_of_json(fields, read_json(body))
         case None:
             raise MalformedInput(f"The request has a body but no Content-Type: {FORM} and application/json are read.")
         case other:
             raise MalformedInput(f"Content-Type {other} is not read: {FORM} and application/json are.")
+
+
+def _fields_of_url(http: web.BaseRequest) -> dict[str, str]:
+    """The fields in the query string and in a path such as `/%23Action=ListUsers`."""
+    path, _, query = http.raw_path.partition("?")
+    if http.path.lstrip("/").partition("/")[0] == "at":
+        raise NotYetImplemented("The API of an instant is not implemented yet.")
+    _, found, in_path = path.partition("/%23")
+    return {**read_form(query), **(read_form(in_path) if found else {})}
 
 
 def _call_of_form(form: Mapping[str, str], *, json: bool) -> Call | None:
@@ -113,10 +119,8 @@ async def perform(service: Service, request: Request, call: Call) -> tuple[Mappi
     return {**action.reply(items), **more}, None
 
 
-async def handle(service: Service, http: web.Request, request: Request, *, json: bool) -> web.Response:
+async def handle(service: Service, http: web.BaseRequest, request: Request, *, json: bool) -> web.Response:
     """Answer a request at `/`. Refusals are raised."""
-    if http.path.lstrip("/").partition("/")[0] == "at":
-        raise NotYetImplemented("The API of an instant is not implemented yet.")
     request_id = request.request_id
     call = await read_call(http, json=json)
     if call is None:
@@ -130,7 +134,7 @@ async def handle(service: Service, http: web.Request, request: Request, *, json:
     return answers.success({**told, **result}, request_id)
 
 
-def _no_action(http: web.Request, request_id: str, *, json: bool) -> web.Response:
+def _no_action(http: web.BaseRequest, request_id: str, *, json: bool) -> web.Response:
     if json:
         raise MissingAction("The request must name an Action.")
     if http.path == "/":

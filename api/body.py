@@ -1,16 +1,17 @@
 """The body of a request: all of it, within bounds of size and time, or a clear refusal."""
 
 import asyncio
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 
 from iam.errors import InvalidInput, MalformedInput, RequestTimeout, RequestTooLarge
 
-BODY_BYTES_MAX = 1024 * 1024
+BODY_BYTES_MAX = 1024 * 1024  # aiohttp's own bound on what `read` takes in
 BODY_SECONDS_MAX = 8.0
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.BaseRequest) -> bytes:
     """Read the body. Raises RequestTooLarge, RequestTimeout, or InvalidInput for a compressed one."""
     if not request.body_exists:
         return b""
@@ -30,3 +31,13 @@ async def read_body(request: web.Request) -> bytes:
         raise MalformedInput(f"The request body cannot be read: {error}") from None
     except ConnectionError:
         raise MalformedInput("The request body was cut short.") from None
+
+
+def media_type(request: web.BaseRequest) -> str | None:
+    """What the body is said to be, without parameters and in lower case; None if nothing is said."""
+    return _media_type(request.headers.get(hdrs.CONTENT_TYPE))
+
+
+@lru_cache(maxsize=64)
+def _media_type(header: str | None) -> str | None:
+    return header.partition(";")[0].strip().lower() if header is not None else None

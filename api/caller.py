@@ -1,6 +1,7 @@
 """Who is asking, and on whose account."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -22,7 +23,11 @@ def unauthenticated(authorization: str, default_account: str, partition: str) ->
 
     Twelve digits are the root user of that account; any other key, or none, is the root of the default account.
     """
-    key = access_key_id(authorization)
+    return _root_by_key(access_key_id(authorization), default_account, partition)
+
+
+@lru_cache(maxsize=1024)
+def _root_by_key(key: str | None, default_account: str, partition: str) -> Caller:
     account = key if key is not None and _ACCOUNT.fullmatch(key) else default_account
     return Caller(account, Actor(id=account, arn=root_arn(partition, account), access_key_id=key))
 

@@ -9,13 +9,15 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from iam.errors import AccessDenied
 
+_SEC_FETCH_SITE = istr("Sec-Fetch-Site")
 _SAME_SITE = ("none", "same-origin")
 
 
-def check_browser(request: web.Request) -> None:
+def check_browser(request: web.BaseRequest) -> None:
     """Refuse, with AccessDenied, what another site made a browser send."""
     headers = request.headers
     host = headers.get(hdrs.HOST, "")
@@ -24,7 +26,7 @@ def check_browser(request: web.Request) -> None:
     origin = headers.get(hdrs.ORIGIN)
     if origin is not None and _authority(origin) != host:
         raise AccessDenied(f"Requests of the origin {origin} are not served.")
-    if headers.get("Sec-Fetch-Site", "none") not in _SAME_SITE:
+    if headers.get(_SEC_FETCH_SITE, "none") not in _SAME_SITE:
         raise AccessDenied("Requests that another site makes a browser send are not served.")
 
 

@@ -1,9 +1,10 @@
 """The native API under `/v1`: audit questions, answered in the JSON envelope."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
@@ -17,13 +18,29 @@ from iam.users import find_user, user_at
 from projections.audit import EventQuery, find_events
 from projections.instant import InstantState
 
+PREFIX = "/v1/"
 EVENTS_PER_PAGE = 100
 EVENTS_PER_PAGE_MAX = 1000
+
+Named = Mapping[str, str]  # the parts of the path that a route names
+Handler = Callable[[Service, web.BaseRequest, Request, Named], Awaitable[web.StreamResponse]]
 
 _FILTERS = ("user", "policy", "actor", "request_id", "action", "type", "outcome", "source_ip")
 
 
-async def events(service: Service, http: web.Request, request: Request) -> web.Response:
+def find(method: str, path: str) -> tuple[Handler, Named]:
+    """The handler of a path as it was sent, and the parts that its route names. Raises NoSuchEntity."""
+    sent = path.split("/")
+    for route, handler in ROUTES.items():
+        parts = route.split("/")
+        if method == "GET" and len(parts) == len(sent):
+            pairs = list(zip(parts, sent, strict=True))
+            if all(part == given or (part.startswith("{") and given) for part, given in pairs):
+                return handler, {part[1:-1]: unquote(given) for part, given in pairs if part != given}
+    raise NoSuchEntity(f"There is nothing at {method} {answers.valid(unquote(path))}.")
+
+
+async def events(service: Service, http: web.BaseRequest, request: Request, named: Named) -> web.Response:
     """`GET /v1/events`: the account's records, oldest first, a page at a time."""
     asked = _parameters(http, *_FILTERS, "from", "to", "limit", "cursor")
     query = EventQuery(
@@ -40,10 +57,10 @@ async def events(service: Service, http: web.Request, request: Request) -> web.R
     return answers.success(told, request.request_id)
 
 
-async def event(service: Service, http: web.Request, request: Request) -> web.Response:
+async def event(service: Service, http: web.BaseRequest, request: Request, named: Named) -> web.Response:
     """`GET /v1/events/{id or position}`: one record as it is stored."""
     _parameters(http)
-    which = http.match_info["event"]
+    which = named["event"]
     account = request.caller.account
     row = await service.find_record(account, which)
     if row is None:
@@ -51,16 +68,14 @@ async def event(service: Service, http: web.Request, request: Request) -> web.Re
     return answers.success(msgspec.Raw(row.record), request.request_id)
 
 
-async def user_policies(service: Service, http: web.Request, request: Request) -> web.Response:
+async def user_policies(service: Service, http: web.BaseRequest, request: Request, named: Named) -> web.Response:
     """`GET /v1/users/{name}/policies`: the policy sets at an instant, each with the record that put it there."""
     asked = _parameters(http, "at")
     account = request.caller.account
     basis = await resolve(service.log, account, asked.get("at"), datetime.now(UTC))
     await service.projector.caught_up(account, basis.position)
     sets = await service.projections.read(
-        lambda connection: _policy_sets(
-            InstantState(connection, account, service.world, basis.position), http.match_info["name"]
-        )
+        lambda connection: _policy_sets(InstantState(connection, account, service.world, basis.position), named["name"])
     )
     positions = sorted({entry["position"] for entry in (*sets["attached"], *sets["inline"])})
     origins = {row.position: _origin(row.record) for row in await service.log.get(account, positions)}
@@ -107,7 +122,7 @@ async def _caught_up(service: Service, account: str) -> None:
     await service.projector.caught_up(account, head.position)
 
 
-def _parameters(http: web.Request, *known: str) -> dict[str, str]:
+def _parameters(http: web.BaseRequest, *known: str) -> dict[str, str]:
     """The query string's parameters. ValidationError for an unknown, repeated or empty one."""
     asked: dict[str, str] = {}
     for name, value in http.query.items():
@@ -141,3 +156,10 @@ def _after(cursor: str | None) -> int:
     except ValueError:
         pass
     raise ValidationError(f"cursor: {cursor} is not one that this service gave.")
+
+
+ROUTES: Mapping[str, Handler] = {
+    "/v1/events": events,
+    "/v1/events/{event}": event,
+    "/v1/users/{name}/policies": user_policies,
+}

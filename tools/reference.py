@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, Final, cast
 
-from api import actions
-from api.app import COMMAND_ID_CHARACTERS_MAX, COMMAND_ID_HEADERS, build_app
+from api import actions, native
+from api.app import COMMAND_ID_CHARACTERS_MAX, COMMAND_ID_HEADERS, HEALTH, READINESS
 from api.aws import IAM, STS
 from api.body import BODY_BYTES_MAX
 from api.constraints import empty_list, must_not_be_empty
@@ -27,7 +27,6 @@ from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
 from api.model import Listing, Mapped, Member, Operation, Scalar, Shape, Structure
 from api.native import EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX
 from api.pages import ITEMS_PER_PAGE
-from api.service import Service
 from iam.errors import IamError, MalformedInput, ValidationError
 from iam.quotas import Quotas
 from tools.__main__ import _parser as command_line
@@ -156,10 +155,9 @@ def page() -> str:
 def _native() -> str:
     """The routes of the application, each as described above. KeyError for one that is not."""
     lines = ["## Routes", ""]
-    routes = {route.resource.canonical: route for route in build_app(cast(Service, None), "").router.routes()}  # type: ignore[union-attr]
-    for path, route in routes.items():
+    for path in ("/", HEALTH, READINESS, *native.ROUTES):
         said, parameters = ROUTES[path]
-        method = "" if route.method == "*" else f"{route.method} "
+        method = "" if path == "/" else "GET "
         lines.append(_wrapped(f"- `{method}{path}`: {said}", "  "))
         lines += [_wrapped(f"  - `{name}`: {meaning}.", "    ") for name, meaning in parameters.items()]
     return "\n".join(lines)

@@ -14,12 +14,11 @@ import time
 import uvloop
 from aiohttp import web
 
-from api.app import build_app
+from api.app import build_server
 from iam.quotas import parse_quotas
 from tools.data import DataFolder, open_service
 from tools.failure import Failure
 
-HEADER_BYTES_MAX = 32 * 1024
 SHUTDOWN_SECONDS = 10.0
 THREAD_SWITCH_SECONDS = 0.005  # the projections' thread computes now and then; requests should not wait for it
 
@@ -49,14 +48,7 @@ async def _serve(options: argparse.Namespace) -> int:
     began = time.monotonic()
     folder = DataFolder(options.data)
     async with open_service(folder, options.log, parse_quotas(options.quota)) as service:
-        runner = web.AppRunner(
-            build_app(service, options.account),
-            access_log=None,
-            auto_decompress=False,
-            max_line_size=HEADER_BYTES_MAX,
-            max_field_size=HEADER_BYTES_MAX,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-        )
+        runner = web.ServerRunner(build_server(service, options.account), shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             site = web.TCPSite(runner, options.host, options.port)
@@ -89,7 +81,7 @@ class _Progress:
             print(f"\rreading the ledger into the projections: {remaining} left ", end="", file=sys.stderr)
 
 
-def _banner(runner: web.AppRunner, options: argparse.Namespace, seconds: float) -> None:
+def _banner(runner: web.ServerRunner, options: argparse.Namespace, seconds: float) -> None:
     host, port = runner.addresses[0][:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import api.body
-from api.app import build_app
+from api.app import build_server
 from api.model import load
 from iam.quotas import Quotas
 from tools.data import MEMORY, DataFolder, open_service
@@ -292,7 +292,7 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(api.body, "BODY_SECONDS_MAX", 0.2)
     async with open_service(DataFolder(tmp_path), MEMORY, Quotas()) as service:
         await service.start()
-        runner = web.AppRunner(build_app(service, "123456789012"), access_log=None, auto_decompress=False)
+        runner = web.ServerRunner(build_server(service, "123456789012"))
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
