@@ -40,7 +40,8 @@ async def read_call(http: web.BaseRequest, *, json: bool) -> Call | None:
         return _call_of_form(fields, json=json)
     match media_type(http):
         case "application/x-www-form-urlencoded":
-            return _call_of_form({**fields, **read_form(body)}, json=json)
+            form = read_form(body)
+            return _call_of_form({**fields, **form} if fields else form, json=json)
         case "application/json":
             return _call_of_json(fields, read_json(body))
         case None:
@@ -111,7 +112,8 @@ async def perform(service: Service, request: Request, call: Call) -> tuple[Mappi
             return {}, record
         return action.result(record.event, record.account, service.world.partition), record
     query = msgspec.convert(call.parameters, action.query)
-    state, _ = await service.accounts.state(request.caller.account)
+    account = request.caller.account
+    state = service.accounts.present(account) or (await service.accounts.state(account))[0]
     if isinstance(action, Read):
         return action.reply(action.read(state, query)), None
     after = pages.start_of(query, call.parameters.get("marker"))

@@ -19,18 +19,25 @@ async def read_body(request: web.BaseRequest) -> bytes:
     if encoding is not None and encoding.lower() != "identity":
         raise InvalidInput(f"A body with Content-Encoding {encoding} is not read: send it as it is.")
     try:
-        if request.content.is_eof():
-            return await request.read()  # all of it came with the headers; nothing to wait for
+        if request.content.is_eof():  # all of it came with the headers; nothing to wait for
+            body = request.content.read_nowait()
+            if len(body) > BODY_BYTES_MAX:
+                raise _too_large()
+            return body
         async with asyncio.timeout(BODY_SECONDS_MAX):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise RequestTooLarge(f"The request body is larger than {BODY_BYTES_MAX} bytes.") from None
+        raise _too_large() from None
     except TimeoutError:
         raise RequestTimeout(f"The request body did not arrive within {BODY_SECONDS_MAX:g} seconds.") from None
     except web.RequestPayloadError as error:
         raise MalformedInput(f"The request body cannot be read: {error}") from None
     except ConnectionError:
         raise MalformedInput("The request body was cut short.") from None
+
+
+def _too_large() -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {BODY_BYTES_MAX} bytes.")
 
 
 def media_type(request: web.BaseRequest) -> str | None:

@@ -51,7 +51,7 @@ class Service:
         self.projector = Projector(log, projections)
         self.accounts = Accounts(log, projections, world, self.projector)
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
-        self._digest_key = digest_key
+        self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
 
@@ -96,7 +96,7 @@ class Service:
                     parameters=_told(parameters),
                     actor=request.caller.actor,
                     command_id=request.command_id or request.request_id,
-                    request_digest=self._digest(action, parameters, request.caller.actor),
+                    request_digest=self._digest_of(action, parameters, request.caller.actor),
                     request_id=request.request_id,
                     source_ip=request.source_ip,
                     user_agent=request.user_agent,
@@ -126,9 +126,11 @@ class Service:
         rows = await self.log.get(account, [await self.log.position_at(account, recorded_at)])
         return rows[0] if rows and open_envelope(rows[0]).id == which.lower() else None
 
-    def _digest(self, action: str, parameters: Mapping[str, Any], actor: Actor) -> str:
-        # Keyed, so that what the parameters say cannot be guessed from the digest.
-        return hmac.digest(self._digest_key, _canonical((action, parameters, actor.id)), "sha256").hex()
+    def _digest_of(self, action: str, parameters: Mapping[str, Any], actor: Actor) -> str:
+        """What a repeat must share with the first call. Keyed, so that nobody can guess the parameters from it."""
+        digest = self._digest.copy()
+        digest.update(_canonical((action, parameters, actor.id)))
+        return digest.hexdigest()
 
     async def _install_catalogue(self) -> None:
         arn = f"arn:{self.world.partition}:iam::aws:root"
@@ -145,10 +147,9 @@ def new_id(prefix: str) -> str:
     return prefix + b32encode(os.urandom(11))[:17].decode()
 
 
-def _told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters as an attempt records them; a long document is worth its length only."""
-    told = dict(parameters)
-    document = told.get("policy_document")
-    if document is not None and len(document) > DOCUMENT_CHARACTERS_IN_ATTEMPT:
-        told["policy_document"] = f"({len(document)} characters)"
-    return told
+    document = parameters.get("policy_document")
+    if document is None or len(document) <= DOCUMENT_CHARACTERS_IN_ATTEMPT:
+        return parameters
+    return {**parameters, "policy_document": f"({len(document)} characters)"}

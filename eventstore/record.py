@@ -138,7 +138,7 @@ def timed_id(at: datetime) -> str:
     """
     milliseconds, rest = divmod(microseconds(at), 1000)
     fraction = -(-rest * 4096 // 1000)
-    text = f"{milliseconds:012x}7{fraction:03x}{_chance.getrandbits(62) | 1 << 63:016x}"
+    text = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | _chance.getrandbits(62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

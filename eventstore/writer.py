@@ -25,6 +25,7 @@ from eventstore.record import (
     Row,
     from_microseconds,
     head_of,
+    microseconds,
     seal,
     timed_id,
 )
@@ -272,7 +273,9 @@ class Writer(Generic[S, E]):
     def _decide_one(self, pending: _Pending[S, E], draft: "_Draft[S, E]") -> None:
         command = pending.command
         pending.records, pending.refusal = [], None
-        at = max(self._clock(), from_microseconds(draft.head.recorded_at) + MICROSECOND)
+        at = self._clock()
+        if microseconds(at) <= draft.head.recorded_at:
+            at = from_microseconds(draft.head.recorded_at + 1)
         try:
             events = command.decide(draft.state, at)
         except self._refusals as refusal:

@@ -337,13 +337,12 @@ def _list_customer(state: State, query: c.ListPolicies, after: str) -> Iterator[
     for _, policy_id in state.scan(r.POLICIES, "", after):
         policy = _customer_policy(state, policy_id)
         if policy.path.startswith(query.path_prefix):
-            yield list_key(policy.arn), policy
+            yield list_key(policy.policy_name, policy.arn), policy
 
 
-def list_key(arn: str) -> str:
+def list_key(name: str, arn: str) -> str:
     """Sorts policies by name ignoring case; the account's own comes before AWS's of the same name."""
-    parsed = parse_arn(arn)
-    return f"{policy_path_and_name(arn)[1].lower()} {parsed.account}"
+    return f"{name.lower()} {arn.split(':', 5)[4]}"
 
 
 def _is_used(policy: Policy, usage: str | None) -> bool:

@@ -96,8 +96,9 @@ def list_attached_user_policies(
 ) -> Iterator[tuple[str, str]]:
     """The ARNs of the attached managed policies, by policy name. What comes through groups is not among them."""
     attached = state.members(r.USER_POLICIES, find_user(state, query.user_name))
-    chosen = (arn for arn in attached if policy_path_and_name(arn)[0].startswith(query.path_prefix))
-    return listing(chosen, list_key, after)
+    everywhere = query.path_prefix == "/"
+    chosen = (arn for arn in attached if everywhere or policy_path_and_name(arn)[0].startswith(query.path_prefix))
+    return listing(chosen, lambda arn: list_key(attached[arn], arn), after)
 
 
 def get_user_policy(state: State, query: c.GetUserPolicy) -> tuple[str, r.InlinePolicy]:

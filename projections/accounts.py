@@ -54,6 +54,14 @@ class Accounts:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self.read_only: dict[str, str] = {}  # accounts with events of a newer program, and what was met
 
+    def present(self, account: str) -> Account | None:
+        """The present of an account that is in memory."""
+        loaded = self._loaded.get(account)
+        if loaded is None:
+            return None
+        self._loaded.move_to_end(account)
+        return loaded.state
+
     async def state(self, account: str) -> tuple[Account, Head]:
         """The present of an account and where its ledger ends. An account that never was is empty, at 0."""
         loaded = await self._get(account)

@@ -22,9 +22,10 @@ import uvloop
 from aiohttp import web
 
 from tools.failure import Failure
-from tools.load import Measured, measure
+from tools.load import Measured, Run, send
 
 CONCURRENCIES = (1, 16, 64)
+TURNS = 4
 USERS = 5000
 POLICIES = (
     "AdministratorAccess",
@@ -72,8 +73,8 @@ async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="iam-ledger-bench-") as data:
         async with _server(Path(data)) as port, _bare_server() as bare_port:
-            await measure(port, _create_users(), 64, 60)
-            await measure(port, islice(_put(), USERS), 64, 60)
+            await send(Run(64), port, _create_users(), 60)
+            await send(Run(64), port, islice(_put(), USERS), 60)
             attachments = _attach()  # goes on where the last measurement stopped: each attaches something new
             puts = _put()
             for concurrency in CONCURRENCIES:
@@ -85,8 +86,12 @@ async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
                 ):
                     if not quiet and sys.stderr.isatty():
                         print(f"\r{action} at {concurrency} …\033[K", end="", file=sys.stderr)
-                    bare = await measure(bare_port, cycle(islice(alike, 64)), concurrency, seconds)
-                    rows.append(Row(action, await measure(port, requests, concurrency, seconds), bare))
+                    bare, ours = Run(concurrency), Run(concurrency)
+                    some = cycle(list(islice(alike, 64)))
+                    for _ in range(TURNS):
+                        await send(bare, bare_port, some, seconds / TURNS)
+                        await send(ours, port, requests, seconds / TURNS)
+                    rows.append(Row(action, ours.measured(), bare.measured()))
     if not quiet and sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     return rows

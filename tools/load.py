@@ -21,6 +21,22 @@ class Measured(msgspec.Struct, frozen=True):
     failed: int
 
 
+class Run(msgspec.Struct):
+    """What one or more turns of one client saw: each answer's latency in seconds, and how long it all took."""
+
+    concurrency: int
+    latencies: list[float] = []
+    seconds: float = 0.0
+    failed: int = 0
+
+    def measured(self) -> Measured:
+        """The figures of all turns together."""
+        ordered = sorted(self.latencies) or [0.0]
+        rate = len(self.latencies) / self.seconds if self.seconds else 0.0
+        p50, p99 = (ordered[len(ordered) * percent // 100] * 1000 for percent in (50, 99))
+        return Measured(self.concurrency, rate, p50, p99, self.failed)
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, requests: Iterator[bytes], deadline: float, latencies: list[float]) -> None:
         self._requests = requests
@@ -65,26 +81,16 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def measure(port: int, requests: Iterator[bytes], concurrency: int, seconds: float) -> Measured:
-    """Send requests to 127.0.0.1 for so many seconds, or until they run out."""
+async def send(run: Run, port: int, requests: Iterator[bytes], seconds: float) -> None:
+    """Take a turn: send requests to 127.0.0.1 for so many seconds, or until they run out."""
     loop = asyncio.get_running_loop()
-    latencies: list[float] = []
     began = time.perf_counter()
     connections = []
-    for _ in range(concurrency):
+    for _ in range(run.concurrency):
         _, connection = await loop.create_connection(
-            lambda: _Connection(requests, began + seconds, latencies), "127.0.0.1", port
+            lambda: _Connection(requests, began + seconds, run.latencies), "127.0.0.1", port
         )
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
-    took = time.perf_counter() - began
-    latencies.sort()
-    if not latencies:
-        return Measured(concurrency, 0, 0, 0, concurrency)
-    return Measured(
-        concurrency,
-        len(latencies) / took,
-        latencies[len(latencies) // 2] * 1000,
-        latencies[len(latencies) * 99 // 100] * 1000,
-        sum(connection.failed for connection in connections),
-    )
+    run.seconds += time.perf_counter() - began
+    run.failed += sum(connection.failed for connection in connections)

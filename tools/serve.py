@@ -20,6 +20,7 @@ from tools.data import DataFolder, open_service
 from tools.failure import Failure
 
 SHUTDOWN_SECONDS = 10.0
+GARBAGE_THRESHOLDS = (20_000, 20, 50)  # nearly all of it goes with its last reference; cycles are rare
 THREAD_SWITCH_SECONDS = 0.005  # the projections' thread computes now and then; requests should not wait for it
 
 
@@ -61,7 +62,8 @@ async def _serve(options: argparse.Namespace) -> int:
             await asyncio.wait([started, stopped], return_when=asyncio.FIRST_COMPLETED)
             if started.done():
                 started.result()
-                gc.freeze()  # what is there now stays: collecting it again and again would cost every request
+                gc.freeze()  # what is there now stays: looking through it again and again would cost every request
+                gc.set_threshold(*GARBAGE_THRESHOLDS)
                 _banner(runner, options, time.monotonic() - began)
                 await stopped
             started.cancel()
