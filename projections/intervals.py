@@ -21,6 +21,17 @@ Begun = tuple[str, bytes | None, int, int]  # value, document digest, position, 
 ROWS_PER_STATEMENT = (128, 16, 1)
 
 _ENTRY = "account, relation, owner, member, value, document, valid_from, from_time"
+_ENTRY_KEY = "account = ? AND relation = ? AND owner = ? AND member = ?"
+_MOVE = """
+    INSERT INTO past_entries
+    SELECT account, relation, owner, member, entry.value, document, valid_from, from_time,
+        ended.value ->> 4, ended.value ->> 5
+    FROM json_each(?) ended CROSS JOIN current_entries entry
+    ON account = ended.value ->> 0 AND relation = ended.value ->> 1
+    AND owner = ended.value ->> 2 AND member = ended.value ->> 3
+"""
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Intervals:
@@ -67,22 +78,19 @@ class Intervals:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Bring the tables up to date, within the caller's transaction."""
-        for key, at in self._ended.items():
-            _end(connection, "account = ? AND relation = ? AND owner = ? AND member = ?", key, at)
+        if self._ended:
+            connection.execute(_MOVE, (_encode([(*key, *at) for key, at in self._ended.items()]).decode(),))
+            gone = [key for key in self._ended if key not in self._begun]  # the others are replaced below
+            connection.executemany(f"DELETE FROM current_entries WHERE {_ENTRY_KEY}", gone)
         for owner, at in self._emptied.items():
-            _end(connection, "account = ? AND relation = ? AND owner = ?", owner, at)
+            of_owner = "FROM current_entries WHERE account = ? AND relation = ? AND owner = ?"
+            connection.execute(f"INSERT INTO past_entries SELECT {_ENTRY}, ?, ? {of_owner}", (*at, *owner))
+            connection.execute(f"DELETE {of_owner}", owner)
         insert(connection, "INSERT OR IGNORE INTO documents", list(self._documents.items()))
         insert(connection, "INSERT INTO past_entries", self._past)
-        insert(connection, "INSERT INTO current_entries", [(*key, *begun) for key, begun in self._begun.items()])
-
-
-def _end(connection: sqlite3.Connection, entries: str, key: tuple[str, ...], at: tuple[int, int]) -> None:
-    """Move entries to the past, if there are any."""
-    moved = connection.execute(
-        f"INSERT INTO past_entries SELECT {_ENTRY}, ?, ? FROM current_entries WHERE {entries}", (*at, *key)
-    )
-    if moved.rowcount:
-        connection.execute(f"DELETE FROM current_entries WHERE {entries}", key)
+        insert(
+            connection, "INSERT OR REPLACE INTO current_entries", [(*key, *begun) for key, begun in self._begun.items()]
+        )
 
 
 def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

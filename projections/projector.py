@@ -17,8 +17,8 @@ from projections.store import START, Checkpoint, Projections, checkpoint_of, che
 
 logger = logging.getLogger(__name__)
 
-RECORDS_PER_BATCH = 1024
-PATIENCE_SECONDS = 0.2  # how long records wait for others to share a transaction with, unless a reader waits for them
+RECORDS_PER_BATCH = 2048
+PATIENCE_SECONDS = 0.4  # how long records wait for others to share a transaction with, unless a reader waits for them
 RECORDS_WAITING_MAX = 50_000
 RETRY_SECONDS = 1.0
 
