@@ -9,7 +9,7 @@ from multidict import CIMultiDict, istr
 
 from api import xml
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
-from iam.errors import IamError, ServiceUnavailable
+from iam.errors import IamError, RequestTimeout, RequestTooLarge, ServiceUnavailable
 
 REQUEST_ID = istr("x-amzn-RequestId")
 XML = "text/xml"
@@ -21,6 +21,13 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def valid(text: str) -> str:
     """The text of a header or path, fit to be stored and sent: bytes in it that are no UTF-8 become U+FFFD."""
     return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def present(value: Any) -> Any:
+    """A result without the members that are None, which AWS leaves out."""
+    if isinstance(value, Mapping):
+        return {name: present(member) for name, member in value.items() if member is not None}
+    return [present(member) for member in value] if isinstance(value, list) else value
 
 
 def answer(body: bytes, content_type: str, request_id: str, status: int = 200) -> web.Response:
@@ -44,6 +51,8 @@ def failure(error: IamError, request_id: str, *, json: bool, namespace: str) -> 
         kind = "Sender" if status < 500 else "Receiver"
         body = xml.render_error(namespace, kind, error.code, error.message, request_id)
         response = answer(body, XML, request_id, status)
+    if isinstance(error, (RequestTimeout, RequestTooLarge)):
+        response.force_close()  # the rest of the body is not waited for
     if isinstance(error, ServiceUnavailable):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

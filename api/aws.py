@@ -130,6 +130,7 @@ async def handle(service: Service, http: web.BaseRequest, request: Request, *, j
     result, record = await perform(service, request, call)
     if not json:
         return answers.answer(xml.render(call.operation, result, request_id), answers.XML, request_id)
+    result = answers.present(result)
     if record is None:
         return answers.success(result, request_id)
     told = {"id": record.id, "position": record.position, "created_at": record.recorded_at, "outcome": record.outcome}

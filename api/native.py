@@ -49,7 +49,7 @@ async def events(service: Service, http: web.BaseRequest, request: Request, name
         until=parse_time(asked["to"], "to") if "to" in asked else None,
     )
     account = request.caller.account
-    await _caught_up(service, account)
+    await service.caught_up(account, (await service.log.head(account)).position)
     page = await find_events(
         service.log, service.projections, account, query, _after(asked.get("cursor")), _limit(asked.get("limit"))
     )
@@ -73,7 +73,7 @@ async def user_policies(service: Service, http: web.BaseRequest, request: Reques
     asked = _parameters(http, "at")
     account = request.caller.account
     basis = await resolve(service.log, account, asked.get("at"), datetime.now(UTC))
-    await service.projector.caught_up(account, basis.position)
+    await service.caught_up(account, basis.position)
     sets = await service.projections.read(
         lambda connection: _policy_sets(InstantState(connection, account, service.world, basis.position), named["name"])
     )
@@ -115,11 +115,6 @@ class _Origin(msgspec.Struct):
 def _origin(record: bytes) -> dict[str, Any]:
     origin = msgspec.json.decode(record, type=_Origin)
     return {"event_id": origin.id, "since": origin.recorded_at, "by": origin.actor}
-
-
-async def _caught_up(service: Service, account: str) -> None:
-    head = await service.log.head(account)
-    await service.projector.caught_up(account, head.position)
 
 
 def _parameters(http: web.BaseRequest, *known: str) -> dict[str, str]:

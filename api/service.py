@@ -27,6 +27,7 @@ from projections.records import UnknownEvent
 from projections.store import Projections
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
+CAUGHT_UP_SECONDS_MAX = 5.0
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -114,6 +115,14 @@ class Service:
         if attempt is not None and attempt.code is not None:
             raise refusal(attempt.code, attempt.message or "")
         return answer
+
+    async def caught_up(self, account: str, position: int) -> None:
+        """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""
+        try:
+            async with asyncio.timeout(CAUGHT_UP_SECONDS_MAX):
+                await self.projector.caught_up(account, position)
+        except TimeoutError:
+            raise ServiceUnavailable("History is behind the log. Ask again; the service's log says why.") from None
 
     async def find_record(self, account: str, which: str) -> Row | None:
         """The record with this event id or position, if the account has it."""

@@ -162,9 +162,13 @@ class Accounts:
         size = ACCOUNT_BYTES + loaded.state.bytes
         self._bytes += size - loaded.bytes
         loaded.bytes = size
-        if self._bytes > self._memory_bytes:
-            for account, oldest in tuple(self._loaded.items()):
-                if not oldest.holds and oldest is not loaded:
-                    self._bytes -= self._loaded.pop(account).bytes
-                    if self._bytes <= self._memory_bytes:
-                        break
+        spare = self._bytes - self._memory_bytes
+        leaving = []
+        for account, oldest in self._loaded.items():
+            if spare <= 0:
+                break
+            if not oldest.holds and oldest is not loaded:
+                leaving.append(account)
+                spare -= oldest.bytes
+        for account in leaving:
+            self._bytes -= self._loaded.pop(account).bytes

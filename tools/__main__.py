@@ -48,18 +48,26 @@ def _parser() -> argparse.ArgumentParser:
     _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state")
     _flag(replay, "--user", None, "of this user only, by name or id")
     _flag(replay, "--at", None, "an RFC 3339 time or @position; the present if not given")
-    bench = _verb(verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine")
+    bench = _verb(
+        verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine", data=False
+    )
     _flag(bench, "--seconds", 3.0, "how long each measurement takes")
     _json(bench)
     return parser
 
 
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, module: str, text: str
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    module: str,
+    text: str,
+    *,
+    data: bool = True,
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     verb.set_defaults(module=module)
-    _flag(verb, "--data", Path("data"), "folder that holds the ledger, the keys and the projections")
+    if data:
+        _flag(verb, "--data", Path("data"), "folder that holds the ledger, the keys and the projections")
     return verb
 
 

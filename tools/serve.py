@@ -5,6 +5,7 @@ import asyncio
 import gc
 import ipaddress
 import logging
+import os
 import re
 import signal
 import socket
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise Failure(f"--quota: {error}") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # else each malformed request leaves a traceback
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(options))
@@ -56,7 +58,9 @@ async def _serve(options: argparse.Namespace) -> int:
             try:
                 await site.start()
             except OSError as error:
-                raise Failure(f"cannot listen on {options.host} port {options.port}: {error.strerror}") from error
+                raise Failure(
+                    f"cannot listen on {options.host} port {options.port}: {os.strerror(error.errno or 0)}"
+                ) from error
             started = asyncio.create_task(service.start(_Progress()))
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait([started, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -46,7 +46,8 @@ def _text(report: Report) -> str:
         lines.append(f"DIFFERS and {report.differing - len(report.differences):,} more")
     lines += [f"note: {finding}; from there on only the chain was checked" for finding in report.unknown_events]
     lines.append(
-        f"{report.ledgers:,} ledgers, {report.records:,} records in {report.seconds:.2f} s ({rate:,.0f} records/s)"
+        f"{_counted(report.ledgers, 'ledger')}, {_counted(report.records, 'record')} "
+        f"in {report.seconds:.2f} s ({rate:,.0f} records/s)"
     )
     lines += [_projections(report), CUT_TAIL, _verdict(report)]
     return "\n".join(lines)
@@ -55,6 +56,10 @@ def _text(report: Report) -> str:
 def _difference(finding: Finding) -> str:
     of_account = "" if finding.account is None else f" of {finding.account}"
     return f"projections{of_account}: {finding.problem}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _projections(report: Report) -> str:
