@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import unquote_to_bytes
 
 from api.model import Kind, Listing, Mapped, Member, Scalar, Shape, Structure
 from iam.errors import MalformedInput
@@ -68,7 +67,8 @@ def _unescape(text: str, what: str) -> str:
     if broken is not None:
         raise MalformedInput(f"{what} has a broken percent escape at character {broken.start()}")
     try:
-        raw = unquote_to_bytes(text.replace("+", " "))
+        # The same as unquote_to_bytes, in C: quoted-printable is percent encoding with another sign.
+        raw = binascii.a2b_qp(text.encode().replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))
     except UnicodeEncodeError as error:
         raise MalformedInput(f"{what} has a lone surrogate at character {error.start}") from None
     return _utf8(raw, what)

@@ -13,7 +13,7 @@ import uuid
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -27,6 +27,7 @@ from tools.load import Measured, Run, send
 CONCURRENCIES = (1, 16, 64)
 TURNS = 4
 USERS = 5000
+READERS = 500  # users with an inline policy and three attached ones, whom nobody changes while they are read
 POLICIES = (
     "AdministratorAccess",
     "ReadOnlyAccess",
@@ -74,7 +75,7 @@ async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="iam-ledger-bench-") as data:
         async with _server(Path(data)) as port, _bare_server() as bare_port:
             await send(Run(64), port, _create_users(), 60)
-            await send(Run(64), port, islice(_put(), USERS), 60)
+            await send(Run(64), port, _equip_readers(), 60)
             attachments = _attach()  # goes on where the last measurement stopped: each attaches something new
             puts = _put()
             for concurrency in CONCURRENCIES:
@@ -111,35 +112,50 @@ def _request(action: str, **parameters: str) -> bytes:
     ).encode() + body
 
 
-def _name(number: int) -> str:
-    return f"user-{number % USERS:05}"
+def _writer(number: int) -> str:
+    return f"user-{number % (USERS - READERS):05}"
+
+
+def _reader(number: int) -> str:
+    return f"reader-{number:05}"
 
 
 def _create_users() -> Iterator[bytes]:
-    return (_request("CreateUser", UserName=_name(number)) for number in range(USERS))
+    names = [*(_writer(number) for number in range(USERS - READERS)), *(_reader(number) for number in range(READERS))]
+    return (_request("CreateUser", UserName=name) for name in names)
+
+
+def _attach_policy(user_name: str, policy: str) -> bytes:
+    return _request("AttachUserPolicy", UserName=user_name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+
+
+def _put_policy(user_name: str, number: int) -> bytes:
+    statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}'
+    document = f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
+    return _request("PutUserPolicy", UserName=user_name, PolicyName="reader", PolicyDocument=document)
 
 
 def _attach() -> Iterator[bytes]:
-    for policy in POLICIES:
-        for number in range(USERS):
-            yield _request("AttachUserPolicy", UserName=_name(number), PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+    return (_attach_policy(_writer(n), policy) for policy in POLICIES for n in range(USERS - READERS))
 
 
 def _put() -> Iterator[bytes]:
-    number = 0
-    while True:
-        statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}'
-        document = f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
-        yield _request("PutUserPolicy", UserName=_name(number), PolicyName="reader", PolicyDocument=document)
-        number += 1
+    return (_put_policy(_writer(number), number) for number in count())
+
+
+def _equip_readers() -> Iterator[bytes]:
+    for number in range(READERS):
+        yield _put_policy(_reader(number), number)
+        for policy in POLICIES[:3]:
+            yield _attach_policy(_reader(number), policy)
 
 
 def _get_policy() -> Iterator[bytes]:
-    return cycle([_request("GetUserPolicy", UserName=_name(number), PolicyName="reader") for number in range(500)])
+    return cycle([_request("GetUserPolicy", UserName=_reader(n), PolicyName="reader") for n in range(READERS)])
 
 
 def _list_attached() -> Iterator[bytes]:
-    return cycle([_request("ListAttachedUserPolicies", UserName=_name(number)) for number in range(500)])
+    return cycle([_request("ListAttachedUserPolicies", UserName=_reader(n)) for n in range(READERS)])
 
 
 @asynccontextmanager

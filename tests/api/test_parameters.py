@@ -520,3 +520,11 @@ def test_a_name_without_end_costs_little() -> None:
     """Names are cut far below any shape's depth; what is unknown is ignored, as elsewhere."""
     sent = {"Tags" + ".member.1" * 100_000: "x"}
     assert refused(ValidationError, lambda: form("TagUser", UserName="u", **sent))
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))
+@example({"a": "=\r\n \t_.%+ÿ😀=3D"})
+def test_a_form_reads_back_whatever_was_written_into_it(fields: dict[str, str]) -> None:
+    """Escapes, plus signs, equals signs and line breaks are decoded as every form encoder writes them."""
+    assert read_form(urlencode(fields).encode()) == fields
+    assert read_form(urlencode(fields, quote_via=quote).encode()) == fields
