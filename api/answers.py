@@ -15,7 +15,7 @@ REQUEST_ID = istr("x-amzn-RequestId")
 XML = "text/xml"
 JSON = "application/json"
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.json.Encoder().encode
 
 
 def valid(text: str) -> str:

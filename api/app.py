@@ -49,10 +49,8 @@ class Responder:
         request_id = timed_id(datetime.now(UTC))
         if http.raw_path != "/":
             path = http.raw_path.partition("?")[0]
-            if path == HEALTH:
-                return answers.success({"healthy": True}, request_id)
-            if path == READINESS:
-                return self._readiness(request_id)
+            if path in (HEALTH, READINESS):
+                return self._condition(http, path, request_id)
             if path.startswith(native.PREFIX):
                 return await self._natively(http, path, request_id)
         return await self._as_aws(http, request_id)
@@ -77,10 +75,16 @@ class Responder:
         except Exception as error:
             return answers.failure(_known(error), request_id, json=True, namespace="")
 
-    def _readiness(self, request_id: str) -> web.Response:
-        if not self._service.ready:
-            error = ServiceUnavailable("The service is starting or stopping.")
+    def _condition(self, http: web.BaseRequest, path: str, request_id: str) -> web.Response:
+        """Whether the process answers, or whether it serves."""
+        try:
+            check_browser(http)
+            if path == READINESS and not self._service.ready:
+                raise ServiceUnavailable("The service is starting or stopping.")
+        except IamError as error:
             return answers.failure(error, request_id, json=True, namespace="")
+        if path == HEALTH:
+            return answers.success({"healthy": True}, request_id)
         return answers.success({"ready": True, "read_only": self._service.accounts.read_only}, request_id)
 
     def _request(self, http: web.BaseRequest, request_id: str) -> Request:

@@ -33,8 +33,8 @@ RETRY_AFTER_SECONDS = 1
 
 
 def refusal(code: str, message: str) -> IamError:
-    """The refusal that a record tells of, to be answered a second time."""
-    return _CLASSES[code](message)
+    """The refusal that a record tells of, to be answered a second time; a newer program may know more of them."""
+    return _CLASSES.get(code, e.ServiceUnavailable)(message)
 
 
 @cache

@@ -39,8 +39,9 @@ async def resolve(log: Log, account: str, instant: str | None, now: datetime) ->
     Raises ValidationError for what is no instant, above the head, or in the future.
     """
     head = await log.head(account)
+    present = max(now, from_microseconds(head.recorded_at))
     if instant is None:
-        return Basis(head.position, now)
+        return Basis(await log.position_at(account, microseconds(present)), present)
     if (numbered := _POSITION.fullmatch(instant)) is not None:
         position = int(numbered[1])
         if position > head.position:
@@ -48,6 +49,6 @@ async def resolve(log: Log, account: str, instant: str | None, now: datetime) ->
         rows = await log.get(account, [position])
         return Basis(position, from_microseconds(rows[0].recorded_at) if rows else from_microseconds(0))
     at = parse_time(instant, "at")
-    if at > max(now, from_microseconds(head.recorded_at)):
+    if at > present:
         raise ValidationError(f"at: {instant} is in the future.")
     return Basis(await log.position_at(account, microseconds(at)), at)

@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from api import answers
-from api.instants import parse_time, resolve
+from api.instants import parse_time
 from api.service import Request, Service
 from iam import relations as r
 from iam.errors import NoSuchEntity, ValidationError
@@ -49,7 +49,8 @@ async def events(service: Service, http: web.BaseRequest, request: Request, name
         until=parse_time(asked["to"], "to") if "to" in asked else None,
     )
     account = request.caller.account
-    await service.caught_up(account, (await service.log.head(account)).position)
+    _, head = await service.accounts.state(account)
+    await service.caught_up(account, head.position)
     page = await find_events(
         service.log, service.projections, account, query, _after(asked.get("cursor")), _limit(asked.get("limit"))
     )
@@ -72,7 +73,7 @@ async def user_policies(service: Service, http: web.BaseRequest, request: Reques
     """`GET /v1/users/{name}/policies`: the policy sets at an instant, each with the record that put it there."""
     asked = _parameters(http, "at")
     account = request.caller.account
-    basis = await resolve(service.log, account, asked.get("at"), datetime.now(UTC))
+    basis = await service.resolve(account, asked.get("at"))
     await service.caught_up(account, basis.position)
     sets = await service.projections.read(
         lambda connection: _policy_sets(InstantState(connection, account, service.world, basis.position), named["name"])

@@ -2,10 +2,12 @@
 
 import asyncio
 import hmac
+import logging
 import os
+import sqlite3
 from base64 import b32encode
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ import msgspec
 from api.actions import Write
 from api.caller import Caller
 from api.errors import refusal
+from api.instants import Basis, resolve
 from eventstore.log import Log
 from eventstore.record import Actor, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
@@ -25,6 +28,8 @@ from projections.accounts import Accounts
 from projections.projector import Projector
 from projections.records import UnknownEvent
 from projections.store import Projections
+
+logger = logging.getLogger(__name__)
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
 CAUGHT_UP_SECONDS_MAX = 5.0
@@ -54,17 +59,27 @@ class Service:
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
         self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         self.ready = False
+        self.failed = asyncio.Event()
 
     async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
         """Catch up the projections and begin to write. `progress` hears how many records are still to be read."""
-        missing = await self.projector.reconcile()
+        try:
+            missing = await self.projector.reconcile()
+        except sqlite3.DatabaseError as error:
+            await self.log.heads()  # raises in its turn if it is the log that cannot be read
+            logger.warning("projections.db is made anew: %s", error)
+            self.projections.remake()
+            missing = await self.projector.reconcile()
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
             asyncio.create_task(self.projector.run(), name="projector"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         progress(missing)
-        while self.projector.lag:
+        while self.projector.remaining:
             await asyncio.sleep(0.05)
             progress(self.projector.remaining)
         await self._install_catalogue()
@@ -72,12 +87,19 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was accepted, then close the files."""
-        self.ready = False
+        self.ready, self._stopping = False, True
         self._writer.close()
         self.projector.close()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.projections.close()
         await self.log.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Without its writer or its projector the service is none."""
+        if not self._stopping:
+            logger.critical("the %s has ended", task.get_name(), exc_info=task.exception())
+            self.ready = False
+            self.failed.set()
 
     async def write(
         self, request: Request, action: str, write: Write, parameters: Mapping[str, Any]
@@ -106,7 +128,7 @@ class Service:
         except Unavailable as error:
             raise ServiceUnavailable(f"Nothing is known to have changed: {error}. The call may be repeated.") from error
         except UnknownEvent as error:
-            raise ServiceUnavailable(f"The account is read-only for this version of the program: {error}") from error
+            raise _of_newer_program(error) from error
         except CommandMismatch as error:
             raise IdempotentParameterMismatch(
                 f"The command id {error} was used before, with other parameters or by another caller."
@@ -116,11 +138,19 @@ class Service:
             raise refusal(attempt.code, attempt.message or "")
         return answer
 
+    async def resolve(self, account: str, instant: str | None) -> Basis:
+        """Where an instant is on the account's ledger, for good: asked again, it is the same. None is now."""
+        now = datetime.now(UTC)
+        await self._writer.settle(account, now)
+        return await resolve(self.log, account, instant, now)
+
     async def caught_up(self, account: str, position: int) -> None:
         """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""
         try:
             async with asyncio.timeout(CAUGHT_UP_SECONDS_MAX):
                 await self.projector.caught_up(account, position)
+        except UnknownEvent as error:
+            raise _of_newer_program(error) from error
         except TimeoutError:
             raise ServiceUnavailable("History is behind the log. Ask again; the service's log says why.") from None
 
@@ -149,6 +179,10 @@ class Service:
             request = Request(caller=caller, request_id="", command_id=None, source_ip="", user_agent="iam-ledger")
             request = msgspec.structs.replace(request, command_id=f"catalogue-{self.world.catalogue.digest}")
             await self.write(request, "InstallCatalogue", Write(InstallCatalogue, policies.install_catalogue), {})
+
+
+def _of_newer_program(error: UnknownEvent) -> ServiceUnavailable:
+    return ServiceUnavailable(f"The account is read-only for this version of the program: {error}")
 
 
 def new_id(prefix: str) -> str:

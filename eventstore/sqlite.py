@@ -108,7 +108,11 @@ class SqliteLog:
             else:
                 await self._append_in_parts(self._writer, rows)
         except sqlite3.IntegrityError as error:
-            raise await self._refusal(rows, error) from error
+            try:
+                refusal = await self._refusal(rows, error)
+            except sqlite3.Error as unreadable:
+                raise NotWritten(str(unreadable)) from error
+            raise refusal from error
         except sqlite3.Error as error:
             raise _failure(error) from error
 
@@ -184,13 +188,14 @@ class SqliteLog:
         writer, self._writer = self._writer, None  # and so refuses to write until the file opens again
         if writer is not None:
             await writer.close()
-        await self._reader.close()
         if self._read_only:
-            self._reader = await _connect_read_only(self.path, at_rest=False)
-            return
-        await _settle(self.path)
-        self._writer = await _connect_writer(self.path, "rw")
-        self._reader = await _connect_reader(self.path)
+            reader = await _connect_read_only(self.path, at_rest=False)
+        else:
+            await _settle(self.path)
+            self._writer = await _connect_writer(self.path, "rw")
+            reader = await _connect_reader(self.path)
+        self._reader, former = reader, self._reader  # reads go on whatever happened above
+        await former.close()
 
     async def close(self) -> None:
         """See Log.close."""

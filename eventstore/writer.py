@@ -155,6 +155,9 @@ class Writer(Generic[S, E]):
         self._wake = asyncio.Event()
         self._in_flight: dict[tuple[str, str], _Pending[S, E]] = {}
         self._remembered: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._undecided: set[str] = set()  # accounts with records that are stamped and not durable yet
+        self._settled = asyncio.Event()
+        self._final = 0  # microseconds; a past answer was given for this time, so later records bear later ones
         self._closing = False
         self._broken = False  # an append's outcome was unknown and the log has not been reopened yet
 
@@ -184,6 +187,15 @@ class Writer(Generic[S, E]):
         self._waiting.append(pending)
         self._wake.set()
         return await asyncio.shield(pending.future)
+
+    async def settle(self, account: str, at: datetime) -> None:
+        """Make the account's past up to a time final.
+
+        Records that bear such a time are durable, or dropped, when this returns; no later one will bear it.
+        """
+        self._final = max(self._final, microseconds(at))
+        while account in self._undecided:
+            await self._settled.wait()
 
     async def run(self) -> None:
         """Write what is submitted, until `close`. Nobody is left waiting, even when it is cancelled."""
@@ -216,12 +228,18 @@ class Writer(Generic[S, E]):
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), COMMANDS_PER_BATCH))]
         try:
             await self._write(list(batch))
-        except Exception as error:
-            logger.exception("a batch of %d command(s) failed", len(batch))
-            self._broken = True  # nothing is known about the log until it has been looked at
-            for pending in batch:
-                pending.fail(error)
+        except Exception:
+            logger.exception("a batch of %d command(s) failed; looking what the log holds of it", len(batch))
+            self._broken = True
+            try:
+                await self._settle_unknown(batch)
+            except Exception:
+                logger.exception("the log cannot be read")
+                _fail_all(batch, "the log cannot be read")
         finally:
+            self._undecided.clear()
+            self._settled.set()
+            self._settled.clear()
             for pending in batch:
                 self._leave(pending)
                 self._ledgers.release(pending.command.account)
@@ -232,6 +250,7 @@ class Writer(Generic[S, E]):
             return _fail_all(batch, "the log could not be reopened")
         for _ in range(ATTEMPTS_AT_APPEND):
             drafts = self._decide(batch)
+            self._undecided.update(drafts)
             rows = [row for draft in drafts.values() for row in draft.rows]
             try:
                 if rows:
@@ -274,8 +293,8 @@ class Writer(Generic[S, E]):
         command = pending.command
         pending.records, pending.refusal = [], None
         at = self._clock()
-        if microseconds(at) <= draft.head.recorded_at:
-            at = from_microseconds(draft.head.recorded_at + 1)
+        if microseconds(at) <= (latest := max(draft.head.recorded_at, self._final)):
+            at = from_microseconds(latest + 1)
         try:
             events = command.decide(draft.state, at)
         except self._refusals as refusal:

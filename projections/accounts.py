@@ -111,14 +111,15 @@ class Accounts:
             loaded.state, loaded.head = fresh.state, fresh.head
             self._weigh(loaded)
         if fresh.head.position:
-            await self._projector.recheck(account, fresh.head)
+            self._projector.recheck(account)
 
     async def reload_all(self) -> None:
         """See Ledgers.reload_all."""
-        for account, loaded in tuple(self._loaded.items()):
-            if loaded.holds:
+        for account in tuple(self._loaded):
+            loaded = self._loaded.get(account)  # it may have gone while another one was loading
+            if loaded is not None and loaded.holds:
                 await self.reload(account)
-            else:
+            elif loaded is not None:
                 self._bytes -= self._loaded.pop(account).bytes
 
     async def _get(self, account: str) -> _Loaded:

@@ -1,13 +1,15 @@
 """Keeps `projections.db` up with the log, a step behind the writer.
 
 Records reach it from the writer as they become durable. If it cannot keep up, or was away, it reads them from
-the log again: the checkpoints say from where.
+the log again: the checkpoints say from where. Only `run` and what it calls decide what is projected next.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from eventstore.log import Log, all_heads
 from eventstore.record import Head, Record, head_of
@@ -23,6 +25,17 @@ RECORDS_WAITING_MAX = 50_000
 RETRY_SECONDS = 1.0
 
 
+class _Tail:
+    """What the projections lack of one ledger: the records from `next` up to `head`, some of them in memory."""
+
+    __slots__ = ("batches", "head", "next")
+
+    def __init__(self, next_position: int, head: Head) -> None:
+        self.next = next_position
+        self.head = head
+        self.batches: deque[tuple[Sequence[Record[AnyEvent]], Head]] = deque()  # records, and the head behind them
+
+
 class Projector:
     """`run` it as a task after `reconcile`; stop it with `close`."""
 
@@ -30,10 +43,11 @@ class Projector:
         self._log = log
         self._projections = projections
         self._batch = batch
-        self._waiting: dict[str, list[Record[AnyEvent]]] = {}  # by account, in order
-        self._count = 0
-        self._heads: dict[str, Head] = {}  # of accounts that are not caught up
-        self._behind: dict[str, int] = {}  # the first position that is not projected yet
+        self._behind: dict[str, _Tail] = {}
+        self._unsure: set[str] = set()  # accounts whose ledgers may have grown without a word
+        self._blocked: dict[str, UnknownEvent] = {}  # accounts that end, for this program, before their head
+        self._waiting = 0  # records in memory
+        self._alone = 0  # turns to take with one account each, to find out which of them fails
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._progress = asyncio.Event()
@@ -41,32 +55,36 @@ class Projector:
 
     def publish(self, account: str, records: Sequence[Record[AnyEvent]], head: Head) -> None:
         """These records are durable; `head` is the last one's."""
-        self._heads[account] = head
-        self._behind.setdefault(account, records[0].position)
-        self._waiting.setdefault(account, []).extend(records)
-        self._count += len(records)
-        if self._count >= RECORDS_PER_BATCH:
-            self._hurry.set()
-        if self._count > RECORDS_WAITING_MAX:
-            self._waiting.clear()  # they are in the log
-            self._count = 0
+        tail = self._behind.get(account)
+        if tail is None:
+            tail = self._behind[account] = _Tail(records[0].position, head)
+        tail.head = head
+        tail.batches.append((records, head))
+        self._waiting += len(records)
+        if self._waiting > RECORDS_WAITING_MAX:
+            self._drop_waiting()
+        self._wake.set()
+
+    def recheck(self, account: str) -> None:
+        """The ledger may have grown without `publish` having said so."""
+        self._unsure.add(account)
         self._wake.set()
 
     async def caught_up(self, account: str, position: int) -> None:
-        """Return when the projections know the account's ledger up to the position."""
-        while self._behind.get(account, position + 1) <= position:
+        """Return when the projections know the account's ledger up to the position.
+
+        Raises UnknownEvent where they never will, as only a newer program knows what a record before it says.
+        """
+        while account in self._unsure or (account in self._behind and self._behind[account].next <= position):
             self._hurry.set()
             await self._progress.wait()
-
-    @property
-    def lag(self) -> int:
-        """How many accounts are not caught up."""
-        return len(self._behind)
+        if account in self._blocked:
+            raise self._blocked[account]
 
     @property
     def remaining(self) -> int:
         """How many records are not projected yet."""
-        return sum(self._heads[account].position - first + 1 for account, first in self._behind.items())
+        return sum(tail.head.position - tail.next + 1 for tail in self._behind.values())
 
     async def reconcile(self) -> int:
         """Find every ledger that the projections do not know up to its head, or do not know at all any more.
@@ -74,53 +92,28 @@ class Projector:
         Returns how many records are to be projected.
         """
         known = await self._projections.read(checkpoints)
-        missing = 0
         async for account, head in all_heads(self._log):
-            checkpoint = known.pop(account, START)
-            missing += await self._follow(account, checkpoint, head)
+            await self._follow(account, known.pop(account, START), head)
         for account in known:
             await self._projections.forget(account)
         self._wake.set()
-        return missing
-
-    async def recheck(self, account: str, head: Head) -> None:
-        """The ledger may have grown, up to this head, without `publish` having said so."""
-        await self._follow(account, await self._projections.read(lambda c: checkpoint_of(c, account)), head)
-        self._wake.set()
-
-    async def _follow(self, account: str, checkpoint: Checkpoint, head: Head) -> int:
-        """Project from the checkpoint to the head, or from the start if the checkpoint is of another ledger."""
-        if (checkpoint.position, checkpoint.hash) == (head.position, head.hash):
-            return 0
-        if not await self._is_on_chain(account, checkpoint):
-            await self._projections.forget(account)
-            checkpoint = START
-        self._heads[account] = head
-        self._behind.setdefault(account, checkpoint.position + 1)
-        return head.position - checkpoint.position
-
-    async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
-        if checkpoint == START:
-            return True
-        rows = await self._log.read(account, checkpoint.position - 1, 1)
-        return bool(rows) and rows[0].hash.hex() == checkpoint.hash
+        return self.remaining
 
     async def run(self) -> None:
-        """Project what comes, until `close`."""
-        while self._behind or not self._closing:
-            if not self._behind:
+        """Project what comes, until `close`; what is left then is projected at the next start."""
+        while not self._closing:
+            if not self._behind and not self._unsure:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            await self._gather()
             try:
-                await self._gather_some()
                 await self._project_some()
             except Exception:
                 logger.exception("the projections could not be written; trying again")
-                if self._closing:
-                    return
-                self._waiting.clear()
-                self._count = 0
+                self._drop_waiting()
+                self._unsure |= self._behind.keys()
+                self._alone = len(self._behind)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def catch_up(self, progress: Callable[[int], None]) -> None:
@@ -130,62 +123,92 @@ class Projector:
             progress(self.remaining)
 
     def close(self) -> None:
-        """`run` ends when it has caught up."""
+        """`run` ends after the transaction that it is in."""
         self._closing = True
         self._wake.set()
         self._hurry.set()
 
-    async def _gather_some(self) -> None:
+    async def _gather(self) -> None:
         """Let records come together: many in one transaction cost far less than the same ones in many."""
-        if not self._closing:
+        if self.remaining < self._batch and not self._unsure and not self._closing:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), PATIENCE_SECONDS)
-            self._hurry.clear()
+        self._hurry.clear()
 
     async def _project_some(self) -> None:
         """One transaction: the next records of as many accounts as fit."""
+        for account in tuple(self._unsure):
+            checkpoint = await self._projections.read(partial(checkpoint_of, account=account))
+            await self._follow(account, checkpoint, await self._log.head(account))
+            self._unsure.discard(account)
         batch: list[Record[AnyEvent]] = []
         reached: dict[str, Checkpoint] = {}
-        for account in tuple(self._behind):
-            records, checkpoint = await self._next_records(account, self._batch - len(batch))
-            batch += records
-            reached[account] = checkpoint
-            if len(batch) >= self._batch:
+        for account, tail in tuple(self._behind.items()):
+            self._behind[account] = self._behind.pop(account)  # next time it is the others' turn
+            records, head = await self._next_records(account, tail, self._batch - len(batch))
+            if records:
+                batch += records
+                reached[account] = Checkpoint(head.position, head.hash)
+            if len(batch) >= self._batch or self._alone:
                 break
         await self._projections.write(batch, reached)
+        self._alone = max(0, self._alone - 1)
         for account, checkpoint in reached.items():
-            if checkpoint.position >= self._heads[account].position:
-                del self._behind[account], self._heads[account]
-            else:
-                self._behind[account] = checkpoint.position + 1
+            self._advance(account, checkpoint.position)
+        for account in self._blocked:
+            self._behind.pop(account, None)
         self._progress.set()
         self._progress.clear()
 
-    async def _next_records(self, account: str, limit: int) -> tuple[list[Record[AnyEvent]], Checkpoint]:
-        waiting = self._waiting.get(account)
-        if waiting and waiting[0].position == self._behind[account]:
-            taken, rest = waiting[:limit], waiting[limit:]
-            self._count -= len(taken)
-            if rest:
-                self._waiting[account] = rest
-                return taken, Checkpoint(taken[-1].position, rest[0].previous)
-            del self._waiting[account]
-            return taken, Checkpoint(taken[-1].position, self._heads[account].hash)
-        rows = await self._log.read(account, self._behind[account] - 1, limit)
-        records = []
-        for row in rows:
+    async def _next_records(self, account: str, tail: _Tail, limit: int) -> tuple[list[Record[AnyEvent]], Head]:
+        """The account's next records, from memory or from the log, and the head behind them."""
+        records: list[Record[AnyEvent]] = []
+        head = tail.head
+        if tail.batches and tail.batches[0][0][0].position == tail.next:
+            while tail.batches and len(records) < limit:
+                taken, head = tail.batches.popleft()
+                records += taken
+            self._waiting -= len(records)
+            return records, head
+        for row in await self._log.read(account, tail.next - 1, limit):
             try:
                 records.append(read_record(row))
             except UnknownEvent as error:
-                logger.error("%s", error)
-        if self._waiting.get(account):
-            self._drop_read(account, rows[-1].position)
-        return records, Checkpoint(rows[-1].position, head_of(rows[-1]).hash)
+                logger.error("the account is read-only: %s", error)
+                self._blocked[account] = error
+                break
+            head = head_of(row)
+        return records, head
 
-    def _drop_read(self, account: str, position: int) -> None:
-        """Forget the waiting records that were just read from the log."""
-        waiting = self._waiting.pop(account)
-        rest = [record for record in waiting if record.position > position]
-        self._count -= len(waiting) - len(rest)
-        if rest:
-            self._waiting[account] = rest
+    def _advance(self, account: str, position: int) -> None:
+        """The projections know the ledger up to the position."""
+        tail = self._behind[account]
+        tail.next = position + 1
+        while tail.batches and tail.batches[0][1].position <= position:
+            self._waiting -= len(tail.batches.popleft()[0])
+        if tail.head.position <= position:
+            del self._behind[account]
+
+    def _drop_waiting(self) -> None:
+        """Forget the records in memory: they are in the log."""
+        for tail in self._behind.values():
+            tail.batches.clear()
+        self._waiting = 0
+
+    async def _follow(self, account: str, checkpoint: Checkpoint, head: Head) -> None:
+        """Project from the checkpoint to the head, or from the start if the checkpoint is of another ledger."""
+        if (checkpoint.position, checkpoint.hash) == (head.position, head.hash):
+            return
+        if not await self._is_on_chain(account, checkpoint):
+            await self._projections.forget(account)
+            checkpoint = START
+        former = self._behind.pop(account, None)
+        if former is not None:
+            self._waiting -= sum(len(records) for records, _ in former.batches)
+        self._behind[account] = _Tail(checkpoint.position + 1, head)
+
+    async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
+        if checkpoint == START:
+            return True
+        rows = await self._log.get(account, [checkpoint.position])
+        return bool(rows) and rows[0].hash.hex() == checkpoint.hash

@@ -5,6 +5,7 @@ connections of their own, a whole question at a time, so that the event loop wai
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,8 @@ from eventstore.record import EMPTY, Record
 from iam.events import AnyEvent
 from projections.intervals import Intervals, insert
 from projections.terms import terms
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -39,13 +42,13 @@ START = Checkpoint(0, EMPTY.hash)
 class Projections:
     """The file, open. Build it with `open`; close it at the end."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, "projections-read")
         self._writer = ThreadPoolExecutor(1, "projections-write")
-        self._write_connection = None if read_only else _open_for_writing(path)
+        self._write_connection = _open_for_writing(path)
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask a question on a reading thread. It sees one consistent state of the file."""
@@ -54,7 +57,7 @@ class Projections:
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect_for_reading(self.path)
+            connection = self._local.connection = _connect_for_reading(self.path)
             self._connections.append(connection)
         connection.execute("BEGIN")
         try:
@@ -69,11 +72,17 @@ class Projections:
     def _write(self, records: Iterable[Record[AnyEvent]], checkpoints: Mapping[str, Checkpoint]) -> None:
         intervals = Intervals()
         index: list[tuple[str, str, int]] = []
+        starts: dict[str, int] = {}
         for record in records:
+            starts.setdefault(record.account, record.position)
             intervals.add(record)
             index += ((record.account, term, record.position) for term in terms(record))
         rows = [(account, checkpoint.position, checkpoint.hash) for account, checkpoint in checkpoints.items()]
         with self._transaction() as connection:
+            for account, first in starts.items():
+                known = checkpoint_of(connection, account).position
+                if known != first - 1:
+                    raise RuntimeError(f"records of {account} from {first} on do not follow the checkpoint at {known}")
             intervals.write(connection)
             insert(connection, "INSERT INTO audit_index", index)
             insert(connection, "INSERT OR REPLACE INTO checkpoints", rows)
@@ -88,18 +97,25 @@ class Projections:
                 connection.execute(f"DELETE FROM {table} WHERE account = ?", (account,))
 
     def _transaction(self) -> "_Transaction":
-        if self._write_connection is None:
-            raise RuntimeError("the projections are open for reading only")
         return _Transaction(self._write_connection)
+
+    def remake(self) -> None:
+        """Start again from nothing, as what is there cannot be read. Nobody may be reading or writing meanwhile."""
+        self._close_connections()
+        _delete(self.path)
+        self._local = threading.local()
+        self._write_connection = _open_for_writing(self.path)
 
     async def close(self) -> None:
         """Wait for what is under way and close every connection."""
         self._readers.shutdown()
         self._writer.shutdown()
-        for connection in self._connections:
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        for connection in (*self._connections, self._write_connection):
             connection.close()
-        if self._write_connection is not None:
-            self._write_connection.close()
+        self._connections.clear()
 
 
 class _Transaction:
@@ -129,48 +145,47 @@ def checkpoints(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
     return {account: Checkpoint(position, digest) for account, position, digest in rows}
 
 
-def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Falls back to an immutable view where the folder is not writable."""
-    for mode in ("mode=ro", "immutable=1"):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT 1 FROM checkpoints LIMIT 1").fetchall()
-        except sqlite3.OperationalError:
-            connection.close()
-            if mode == "immutable=1":
-                raise
-        else:
-            return connection
-    raise AssertionError("unreachable")
-
-
-def _open_for_writing(path: Path) -> sqlite3.Connection:
-    connection = _connect_for_writing(path)
-    try:
-        [(version,)] = connection.execute("PRAGMA user_version")
-        known = version in (0, SCHEMA_VERSION)
-    except sqlite3.DatabaseError:
-        known = False
-    if not known:
-        connection.close()
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        connection = _connect_for_writing(path)
-    # Not FULL: a power cut may lose the last batches, and the ledger has them.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each is written again at a checkpoint
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
-    [(version,)] = connection.execute("PRAGMA user_version")
-    if version != SCHEMA_VERSION:
-        schema = files("projections").joinpath("schema.sql").read_text()
-        connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    """The file, made anew if it is another program's, of another version, or damaged."""
+    try:
+        return _connect_for_writing(path)
+    except sqlite3.OperationalError:
+        raise  # the file may be well: its folder, or the disk, is not
+    except sqlite3.DatabaseError as error:
+        logger.warning("%s is made anew: %s", path, error)
+        _delete(path)
+        return _connect_for_writing(path)
+
+
 def _connect_for_writing(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    """A connection to a file with today's tables, which are made if it has none. DatabaseError if it has others."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        [(version,)] = connection.execute("PRAGMA user_version")
+        if version not in (0, SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"its tables are of version {version}, not {SCHEMA_VERSION}")
+        # Not FULL: a power cut may lose the last batches, and the ledger has them.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each is written again at a checkpoint
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
+        if version == 0:
+            schema = files("projections").joinpath("schema.sql").read_text()
+            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _delete(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from projections.store import Projections
 from tools.failure import Failure
 
 MEMORY = "memory:"
+KEY_BYTES = 32
 
 
 class DataFolder:
@@ -36,6 +37,7 @@ class DataFolder:
 
     def create(self) -> None:
         """Make the folder if it is not there. Raises Failure where that is not allowed."""
+        os.umask(0o077)  # what lies here tells who may do what: nobody else reads it
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._keys.mkdir(mode=0o700, exist_ok=True)
@@ -70,11 +72,24 @@ class DataFolder:
     def _read_or_make(self, path: Path) -> bytes:
         if not path.exists():
             with tempfile.NamedTemporaryFile(dir=self._keys, delete=False) as file:  # created with mode 0600
-                file.write(os.urandom(32))
+                file.write(os.urandom(KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(file.name, path)
-        return path.read_bytes()
+            sync_folder(self._keys)
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise Failure(f"{path} is damaged: put it back from a backup, or repeated calls are not recognised")
+        return key
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def catalogue() -> Catalogue:

@@ -9,14 +9,18 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import sys
 import time
 
+import msgspec
 import uvloop
 from aiohttp import web
 
 from api.app import build_server
+from eventstore.log import LogError
 from iam.quotas import parse_quotas
+from projections.records import UnknownEvent
 from tools.data import DataFolder, open_service
 from tools.failure import Failure
 
@@ -40,8 +44,11 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # else each malformed request leaves a traceback
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(options))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(options))
+    except (sqlite3.Error, LogError, UnknownEvent, msgspec.MsgspecError) as error:
+        raise Failure(f"the data in {options.data} cannot be used: {error}; `iam-ledger verify` says more") from error
 
 
 async def _serve(options: argparse.Namespace) -> int:
@@ -63,14 +70,18 @@ async def _serve(options: argparse.Namespace) -> int:
                 ) from error
             started = asyncio.create_task(service.start(_Progress()))
             stopped = asyncio.create_task(stop.wait())
+            failed = asyncio.create_task(service.failed.wait())
             await asyncio.wait([started, stopped], return_when=asyncio.FIRST_COMPLETED)
             if started.done():
                 started.result()
                 gc.freeze()  # what is there now stays: looking through it again and again would cost every request
                 gc.set_threshold(*GARBAGE_THRESHOLDS)
                 _banner(runner, options, time.monotonic() - began)
-                await stopped
-            started.cancel()
+                await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
+                if failed.done():
+                    raise Failure("a part of the service has ended; its log says why")
+            for task in (started, stopped, failed):
+                task.cancel()
         finally:
             await runner.cleanup()
     return 0

@@ -60,7 +60,15 @@ def test_another_site_cannot_read_either(account: Account, headers: dict[str, st
     told = {
         name.replace("_", "-"): value.replace("{port}", str(account.server.port)) for name, value in headers.items()
     }
-    for target in ("/v1/events", "/v1/events/1", "/v1/users/alice/policies", "/v1/nothing", "/?Action=ListUsers"):
+    for target in (
+        "/v1/events",
+        "/v1/events/1",
+        "/v1/users/alice/policies",
+        "/v1/nothing",
+        "/?Action=ListUsers",
+        "/healthz",
+        "/readyz",
+    ):
         assert account.get(target, told).status == 403
 
 

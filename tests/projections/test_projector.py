@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from eventstore.memory import MemoryLog
-from eventstore.record import head_of
+from eventstore.record import Row, head_of, leaf_hash
 from iam.events import UserCreated
 from projections import projector as module
 from projections.projector import Projector
+from projections.records import UnknownEvent
 from projections.store import Checkpoint, Projections, checkpoints
 
 START = datetime(2026, 11, 3, tzinfo=UTC)
@@ -31,6 +32,9 @@ async def running(projector: Projector) -> AsyncIterator[None]:
     """The projector at work; at the end it has caught up."""
     task = asyncio.create_task(projector.run())
     yield
+    async with asyncio.timeout(5):
+        while projector.remaining:  # noqa: ASYNC110 (the projector tells nobody when it is done)
+            await asyncio.sleep(0.01)
     projector.close()
     await asyncio.wait_for(task, 5)
 
@@ -109,10 +113,9 @@ async def test_more_than_can_wait_in_memory_is_read_again(
 ) -> None:
     """When the writer is far ahead, records are dropped from memory and nothing from the projections."""
     monkeypatch.setattr(module, "RECORDS_WAITING_MAX", 20)
-    monkeypatch.setattr(module, "RECORDS_PER_BATCH", 7)
     log = MemoryLog()
     create(ledger, 60)
-    projector = Projector(log, projections)
+    projector = Projector(log, projections, batch=7)
     async with running(projector):
         for start in range(0, 60, 6):
             rows = ledger.rows[start : start + 6]
@@ -168,7 +171,72 @@ async def test_a_ledger_that_grew_unannounced_is_looked_at_again(ledger: Any, pr
     async with running(projector):
         projector.publish(ledger.account, ledger.records[:3], head_of(ledger.rows[2]))
         await projector.caught_up(ledger.account, 3)
-        await projector.recheck(ledger.account, head_of(ledger.rows[-1]))
+        projector.recheck(ledger.account)
         await projector.caught_up(ledger.account, 5)
 
         assert await users(projections) == 5
+
+
+async def test_a_ledger_rechecked_while_it_is_projected_is_projected_once(
+    ledger: Any, projections: Projections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is said of a ledger meanwhile, no record is projected twice and none is left out."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    log = MemoryLog()
+    create(ledger, 30)
+    projector = Projector(log, projections, batch=4)
+    async with running(projector):
+        for start in range(0, 30, 3):
+            rows = ledger.rows[start : start + 3]
+            await log.append(rows)
+            projector.publish(ledger.account, ledger.records[start : start + 3], head_of(rows[-1]))
+            projector.recheck(ledger.account)
+            await asyncio.sleep(0.002)
+        await asyncio.wait_for(projector.caught_up(ledger.account, 30), 5)
+
+        assert await reached(projections) == {ledger.account: Checkpoint(30, ledger.rows[-1].hash.hex())}
+    assert await users(projections) == 30
+
+
+async def test_records_that_do_not_follow_the_checkpoint_are_not_written(ledger: Any, projections: Projections) -> None:
+    """The transaction itself looks where the projections are."""
+    create(ledger, 4)
+    with pytest.raises(RuntimeError, match="do not follow"):
+        await projections.write(ledger.records[2:], {ledger.account: Checkpoint(4, ledger.rows[-1].hash.hex())})
+
+    assert await users(projections) == 0
+
+
+async def test_closing_does_not_wait_for_a_long_way_to_go(
+    ledger: Any, projections: Projections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is projected at the next start."""
+    log = MemoryLog()
+    create(ledger, 40)
+    await log.append(ledger.rows)
+    projector = Projector(log, projections, batch=2)
+    await projector.reconcile()
+    task = asyncio.create_task(projector.run())
+    await projector.caught_up(ledger.account, 2)
+    projector.close()
+    await asyncio.wait_for(task, 5)
+
+    assert 2 <= await users(projections) < 40
+
+
+async def test_an_event_of_a_newer_program_ends_the_projection_of_its_ledger(
+    ledger: Any, projections: Projections
+) -> None:
+    """What comes before it is known; whoever asks for more is told why; a newer program goes on from there."""
+    log = MemoryLog()
+    create(ledger, 3)
+    unknown = ledger.rows[1].record.replace(b'"type":"UserCreated"', b'"type":"UserTeleported"')
+    row = Row(ledger.account, 2, ledger.rows[1].recorded_at, "command-2", 0, unknown, leaf_hash(unknown))
+    await log.append([ledger.rows[0], row, ledger.rows[2]])
+    projector = Projector(log, projections)
+    await projector.reconcile()
+    async with running(projector):
+        with pytest.raises(UnknownEvent):
+            await projector.caught_up(ledger.account, 3)
+
+    assert (await reached(projections))[ledger.account].position == 1

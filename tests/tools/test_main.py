@@ -187,3 +187,44 @@ def test_nothing_acknowledged_is_lost_when_the_service_is_killed(
     assert len(acknowledged) >= 80
     assert set(acknowledged) <= names
     assert main(["verify", "--data", str(data)]) == 0
+
+
+def test_nobody_else_reads_what_lies_in_the_folder(tmp_path: Path, serve: Serve) -> None:
+    """The folder, its files and the keys are their owner's alone."""
+    serve(tmp_path / "data")
+
+    found = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+    assert len(found) > 4
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
+
+
+def test_damaged_projections_are_made_anew_at_the_start(data: Path, serve: Serve) -> None:
+    """What follows from the ledger is not worth a repair."""
+    path = data / "projections.db"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * (size - 100))
+
+    assert create_user(serve(data).port, "late") == 200
+
+
+def test_a_damaged_ledger_is_said_in_a_line(command: Run, data: Path) -> None:
+    """The service does not start on it; verify says more."""
+    path = data / "ledger.db"
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * (path.stat().st_size - 100))
+
+    ended = command("serve", "--port", "0", "--data", str(data))
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "ledger.db" in ended.stderr
+
+
+def test_a_damaged_key_is_said_in_a_line(command: Run, data: Path) -> None:
+    """A new one would not recognise the calls that the old one did."""
+    (data / "keys" / "request-digest").write_bytes(b"short")
+
+    ended = command("serve", "--port", "0", "--data", str(data))
+
+    assert ended.returncode == 1
+    assert "request-digest" in ended.stderr
+    assert ended.stderr.count("\n") == 1
