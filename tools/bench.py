@@ -21,25 +21,15 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from iam.policies import is_attachable
+from tools.data import catalogue
 from tools.failure import Failure
 from tools.load import Measured, Run, send
 
 CONCURRENCIES = (1, 16, 64)
-TURNS = 4
+TURNS = 10  # short ones, so that what else the machine does falls on both alike
 USERS = 5000
 READERS = 500  # users with an inline policy and three attached ones, whom nobody changes while they are read
-POLICIES = (
-    "AdministratorAccess",
-    "ReadOnlyAccess",
-    "PowerUserAccess",
-    "SecurityAudit",
-    "IAMFullAccess",
-    "AmazonS3FullAccess",
-    "AmazonEC2FullAccess",
-    "AmazonSQSFullAccess",
-    "AmazonSNSFullAccess",
-    "AmazonRDSFullAccess",
-)
 FIXED_XML = (
     b'<AttachUserPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>'
     b"<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata></AttachUserPolicyResponse>"
@@ -125,8 +115,12 @@ def _create_users() -> Iterator[bytes]:
     return (_request("CreateUser", UserName=name) for name in names)
 
 
-def _attach_policy(user_name: str, policy: str) -> bytes:
-    return _request("AttachUserPolicy", UserName=user_name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+def _policies() -> list[str]:
+    return [policy.arn for policy in catalogue().policies() if is_attachable(policy.arn)]
+
+
+def _attach_policy(user_name: str, arn: str) -> bytes:
+    return _request("AttachUserPolicy", UserName=user_name, PolicyArn=arn)
 
 
 def _put_policy(user_name: str, number: int) -> bytes:
@@ -136,7 +130,7 @@ def _put_policy(user_name: str, number: int) -> bytes:
 
 
 def _attach() -> Iterator[bytes]:
-    return (_attach_policy(_writer(n), policy) for policy in POLICIES for n in range(USERS - READERS))
+    return (_attach_policy(_writer(n), arn) for arn in _policies() for n in range(USERS - READERS))
 
 
 def _put() -> Iterator[bytes]:
@@ -146,8 +140,8 @@ def _put() -> Iterator[bytes]:
 def _equip_readers() -> Iterator[bytes]:
     for number in range(READERS):
         yield _put_policy(_reader(number), number)
-        for policy in POLICIES[:3]:
-            yield _attach_policy(_reader(number), policy)
+        for arn in _policies()[:3]:
+            yield _attach_policy(_reader(number), arn)
 
 
 def _get_policy() -> Iterator[bytes]:
@@ -161,6 +155,7 @@ def _list_attached() -> Iterator[bytes]:
 @asynccontextmanager
 async def _server(data: Path) -> AsyncIterator[int]:
     command = [sys.executable, "-m", "tools", "serve", "--data", str(data), "--port", "0"]
+    command += ["--quota", "PoliciesPerUser=2000"]  # so that every attachment is a new one
     async with _process(command) as process:
         yield await _announced_port(process)
 
