@@ -22,9 +22,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct):
-    """What one or more turns of one client saw: each answer's latency in seconds, and how long it all took."""
+    """What one or more turns of one client saw: latencies in seconds, answers, and how long it all took."""
 
     concurrency: int
+    answers: int = 0
     latencies: list[float] = []
     seconds: float = 0.0
     failed: int = 0
@@ -32,7 +33,7 @@ class Run(msgspec.Struct):
     def measured(self) -> Measured:
         """The figures of all turns together."""
         ordered = sorted(self.latencies) or [0.0]
-        rate = len(self.latencies) / self.seconds if self.seconds else 0.0
+        rate = self.answers / self.seconds if self.seconds else 0.0
         p50, p99 = (ordered[len(ordered) * percent // 100] * 1000 for percent in (50, 99))
         return Measured(self.concurrency, rate, p50, p99, self.failed)
 
@@ -44,6 +45,7 @@ class _Connection(asyncio.Protocol):
         self._latencies = latencies
         self._buffer = b""
         self._sent = 0.0
+        self.answers = 0
         self.failed = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -67,7 +69,9 @@ class _Connection(asyncio.Protocol):
         _, _, length = head.lower().partition(b"content-length: ")
         if len(body) < int(length.partition(b"\r\n")[0] or 0):
             return
-        self._latencies.append(time.perf_counter() - self._sent)
+        if self.answers:  # the first one's wait is for all connections to be taken, not for an answer
+            self._latencies.append(time.perf_counter() - self._sent)
+        self.answers += 1
         self.failed += not head.startswith(b"HTTP/1.1 200")
         self._buffer = b""
         self._send()
@@ -93,4 +97,5 @@ async def send(run: Run, port: int, requests: Iterator[bytes], seconds: float) -
         connections.append(connection)
     await asyncio.gather(*(connection.done for connection in connections))
     run.seconds += time.perf_counter() - began
+    run.answers += sum(connection.answers for connection in connections)
     run.failed += sum(connection.failed for connection in connections)
