@@ -83,14 +83,17 @@ def check_document(document: str, size: int) -> None:
 
 def _own_policy(state: State, arn: str, verb: str) -> str:
     """The id of a policy that the caller wants to change. Raises AccessDenied for AWS's, or NoSuchEntity."""
-    if parse_arn(arn).account != state.account:
-        raise AccessDenied(f"Cannot {verb} policies outside your own account.")
+    _check_own(state, arn, verb)
     return find_policy(state, arn)
 
 
-def _own_version(state: State, command: c.SetDefaultPolicyVersion | c.DeletePolicyVersion, verb: str) -> str:
-    if parse_arn(command.policy_arn).account != state.account:
+def _check_own(state: State, arn: str, verb: str) -> None:
+    if parse_arn(arn).account != state.account:
         raise AccessDenied(f"Cannot {verb} policies outside your own account.")
+
+
+def _own_version(state: State, command: c.SetDefaultPolicyVersion | c.DeletePolicyVersion, verb: str) -> str:
+    _check_own(state, command.policy_arn, verb)
     policy_id = state.get(r.POLICY_ARNS, "", command.policy_arn)
     if policy_id is None or state.get(r.POLICY_VERSIONS, policy_id, command.version_id) is None:
         raise _no_version(command.policy_arn, command.version_id)
@@ -145,9 +148,7 @@ def delete_policy(state: State, command: c.DeletePolicy, moment: c.Moment) -> li
 def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: c.Moment) -> list[e.Event]:
     """Add a version under the next number, which no version of the policy ever had."""
     quotas = state.world.quotas
-    if parse_arn(command.policy_arn).account != state.account:
-        raise AccessDenied("Cannot create versions for policies outside your own account.")
-    policy_id = find_policy(state, command.policy_arn)
+    policy_id = _own_policy(state, command.policy_arn, "create versions for")
     check_document(command.policy_document, quotas.policy_size)
     if state.count(r.POLICY_VERSIONS, policy_id) >= quotas.versions_per_policy:
         raise LimitExceeded(
