@@ -9,7 +9,8 @@ from aiohttp import web
 from api import actions, answers, pages, xml
 from api.actions import Read, Write
 from api.body import media_type, read_body
-from api.model import Operation, load
+from api.forms import READERS
+from api.model import Operation, Scalar, load
 from api.parameters import from_form, from_json, read_form, read_json
 from api.service import Request, Service
 from eventstore.record import Record
@@ -73,8 +74,18 @@ def _call_of_json(fields: Mapping[str, str], body: Mapping[str, msgspec.Raw]) ->
     if not action:
         return None
     operation = _operation(action, told.get("Version"), json=True)
-    given = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    return Call(operation, from_json(operation, {**given, **body}))
+    return Call(operation, from_json(operation, {**_typed(operation, fields), **body}))
+
+
+def _typed(operation: Operation, fields: Mapping[str, str]) -> dict[str, msgspec.Raw]:
+    """Fields of the URL as the members of a JSON object, numbers and booleans as such."""
+    typed: dict[str, msgspec.Raw] = {}
+    for member in operation.input.members if operation.input else ():
+        if member.wire in fields:
+            read = READERS[member.shape.kind] if isinstance(member.shape, Scalar) else None
+            value = read(fields[member.wire], member.path) if read else fields[member.wire]
+            typed[member.wire] = msgspec.Raw(msgspec.json.encode(value))
+    return typed
 
 
 def _text(name: str, raw: msgspec.Raw) -> str:

@@ -432,3 +432,11 @@ def test_the_service_says_that_it_is_well_and_ready(server: Server) -> None:
     """In the envelope, without a caller."""
     assert server.send("GET", "/healthz").data == {"healthy": True}
     assert server.send("GET", "/readyz").data["ready"] is True
+
+
+def test_numbers_in_the_url_count_as_such_beside_a_json_body(alice: Account) -> None:
+    """What the query string says is read as a query string, whatever the body is."""
+    body = json.dumps({"Action": "ListUsers"})
+
+    assert post(alice, "/?MaxItems=5", body, "application/json").status == 200
+    assert post(alice, "/?MaxItems=five", body, "application/json").status == 400
