@@ -19,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
+from api import native
 from eventstore.record import Record
 from iam.quotas import Quotas
 from tools import reference
@@ -267,15 +268,16 @@ def test_every_quota_is_in_the_operations_guide(field: str) -> None:
 def test_every_parameter_of_a_native_route_is_in_the_reference(tmp_path: Path) -> None:
     """The service itself lists the parameters that a route knows, when it is given one that it does not."""
     with served(tmp_path) as service:
-        for path, (_, parameters) in reference.ROUTES.items():
-            if path.startswith("/v1/") and path != "/v1/{rest}":
-                asked = f"http://{service.address}{re.sub('{.*}', '1', path)}?nonsense=1"
-                with pytest.raises(HTTPError) as refused, urlopen(asked):
-                    pass
-                with refused.value as answer:
-                    message = json.loads(answer.read())["error"]["message"]
-                known = message.partition("there are: ")[2].rstrip(".").split(", ")
-                assert known == ([*parameters] or ["none"]), path
+        for route in native.ROUTES:
+            method, path = re.sub("{[a-z]+}", "1", route).split()
+            _, parameters = reference.ROUTES[route]
+            asked = Request(f"http://{service.address}{path}?nonsense=1", method=method)
+            with pytest.raises(HTTPError) as refused, urlopen(asked):
+                pass
+            with refused.value as answer:
+                message = json.loads(answer.read())["error"]["message"]
+            known = message.partition("there are: ")[2].rstrip(".").split(", ")
+            assert known == ([*parameters] or ["none"]), route
 
 
 @pytest.mark.parametrize("field", [*Record.__struct_fields__])

@@ -24,8 +24,8 @@ from api.aws import IAM, STS
 from api.body import BODY_BYTES_MAX
 from api.constraints import empty_list, must_not_be_empty
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
+from api.events import EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX
 from api.model import Listing, Mapped, Member, Operation, Scalar, Shape, Structure
-from api.native import EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX
 from api.pages import ITEMS_PER_PAGE
 from iam.errors import IamError, MalformedInput, ValidationError
 from iam.quotas import Quotas
@@ -43,13 +43,13 @@ AT: Final = "an instant, which is an RFC 3339 time or `@position`; the present i
 
 ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "/": ("AWS's API, as above. Methods are GET and POST.", {}),
-    "/healthz": ("The process answers. Always 200.", {}),
-    "/readyz": (
+    "GET /healthz": ("The process answers. Always 200.", {}),
+    "GET /readyz": (
         "200 once requests are served, 503 before and after. `read_only` names the accounts, among those in memory, "
         "that hold events of a newer program, and what was met.",
         {},
     ),
-    "/v1/events": (
+    "GET /v1/events": (
         "The account's records, oldest first, each exactly as it is stored; refused and unchanged calls are among "
         "them. All conditions hold together. A page may be short or empty and still have a `cursor`; the last has "
         "`null`.",
@@ -68,8 +68,8 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
             "cursor": "where the page before ended",
         },
     ),
-    "/v1/events/{event}": ("One record as it is stored, by its event id or its position.", {}),
-    "/v1/users/{name}/policies": (
+    "GET /v1/events/{event}": ("One record as it is stored, by its event id or its position.", {}),
+    "GET /v1/users/{name}/policies": (
         "The attached and the inline policies of a user, by name or id, at an instant. Each entry has the `position` "
         "and `event_id` of the record that put it there, `since` when, and `by` whom. `basis` is the position and the "
         "instant of the answer. A name means its holder at that instant.",
@@ -155,10 +155,9 @@ def page() -> str:
 def _native() -> str:
     """The routes of the application, each as described above. KeyError for one that is not."""
     lines = ["## Routes", ""]
-    for path in ("/", HEALTH, READINESS, *native.ROUTES):
-        said, parameters = ROUTES[path]
-        method = "" if path == "/" else "GET "
-        lines.append(_wrapped(f"- `{method}{path}`: {said}", "  "))
+    for route in ("/", f"GET {HEALTH}", f"GET {READINESS}", *native.ROUTES):
+        said, parameters = ROUTES[route]
+        lines.append(_wrapped(f"- `{route}`: {said}", "  "))
         lines += [_wrapped(f"  - `{name}`: {meaning}.", "    ") for name, meaning in parameters.items()]
     return "\n".join(lines)
 
