@@ -1,6 +1,7 @@
 """What goes back: AWS's XML, or the JSON envelope that every native answer shares."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -34,6 +35,16 @@ def answer(body: bytes, content_type: str, request_id: str, status: int = 200) -
     """A response as AWS sends it, with its request id."""
     headers = CIMultiDict(((REQUEST_ID, request_id), (hdrs.CONTENT_TYPE, content_type)))
     return web.Response(body=body, status=status, headers=headers)
+
+
+def basis_headers(position: int, instant: datetime) -> dict[str, str]:
+    """What an answer in AWS's form was computed at: its body has no place for that."""
+    return {"x-iam-ledger-position": str(position), "x-iam-ledger-instant": rfc3339(instant)}
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as every answer of ours writes it: in UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def success(data: Any, request_id: str) -> web.Response:

@@ -1,20 +1,30 @@
-"""AWS's own API at `/`: the Query protocol with XML replies, and the same actions in the JSON envelope."""
+"""AWS's own API: the Query protocol with XML replies, and the same actions in the JSON envelope.
 
+At `/` it is of the present, at `/at/{instant}/` of the past, which can only be read.
+"""
+
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 
 from api import actions, answers, pages, xml
-from api.actions import Read, Write
+from api.actions import Listing, Read, Write
 from api.body import media_type, read_body
 from api.forms import READERS
+from api.instants import Basis
 from api.model import Operation, Scalar, load
 from api.parameters import from_form, from_json, read_form, read_json
 from api.service import Request, Service
 from eventstore.record import Record
-from iam.errors import InvalidAction, MalformedInput, MissingAction, NotYetImplemented
+from iam.commands import Query
+from iam.errors import InstantIsReadOnly, InvalidAction, MalformedInput, MissingAction, NotYetImplemented
+from iam.events import AnyEvent
+from iam.state import State
+from projections.instant import InstantState
 
 PRODUCT_PAGE = "https://aws.amazon.com/iam"
 FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
@@ -24,6 +34,7 @@ IAM = load("iam", "2010-05-08")
 STS = load("sts", "2011-06-15")
 
 FORM = "application/x-www-form-urlencoded"
+_AT = re.compile(r"(?:[a-z]+://[^/]*)?/+(?:a|%61)(?:t|%74)(?:/+([^/]*)(.*))?", re.IGNORECASE)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -33,9 +44,17 @@ class Call(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-async def read_call(http: web.BaseRequest, *, json: bool) -> Call | None:
+class Done(msgspec.Struct, frozen=True):
+    """What came of a call: the result's members; the record if it was a write; the basis if it was of an instant."""
+
+    result: Mapping[str, Any]
+    record: Record[AnyEvent] | None = None
+    basis: Basis | None = None
+
+
+async def read_call(http: web.BaseRequest, path: str, *, json: bool) -> Call | None:
     """What the request asks; None if it names no action. Raises the refusals of an unreadable request."""
-    fields = {} if http.raw_path == "/" else _fields_of_url(http)
+    fields = {} if path == "/" else _fields_of_url(path)
     body = await read_body(http)
     if not body:
         return _call_of_form(fields, json=json)
@@ -51,13 +70,23 @@ async def read_call(http: web.BaseRequest, *, json: bool) -> Call | None:
             raise MalformedInput(f"Content-Type {other} is not read: {FORM} and application/json are.")
 
 
-def _fields_of_url(http: web.BaseRequest) -> dict[str, str]:
+def _fields_of_url(path: str) -> dict[str, str]:
     """The fields in the query string and in a path such as `/%23Action=ListUsers`."""
-    path, _, query = http.raw_path.partition("?")
-    if http.path.lstrip("/").partition("/")[0] == "at":
-        raise NotYetImplemented("The API of an instant is not implemented yet.")
+    path, _, query = path.partition("?")
     _, found, in_path = path.partition("/%23")
     return {**read_form(query), **(read_form(in_path) if found else {})}
+
+
+def _instant_in(path: str) -> tuple[str | None, str]:
+    """The instant that the path is of, and the path without it. SDKs send it with and without a slash at the end.
+
+    It may be spelled with further slashes, escapes or the host: what means the past is never done to the present.
+    """
+    at, mark, query = path.partition("?")
+    found = None if at == "/" else _AT.fullmatch(at)
+    if found is None:
+        return None, path
+    return answers.valid(unquote(found[1] or "")), f"{found[2] or '/'}{mark}{query}"
 
 
 def _call_of_form(form: Mapping[str, str], *, json: bool) -> Call | None:
@@ -106,46 +135,78 @@ def _operation(action: str, version: str | None, *, json: bool) -> Operation:
     raise InvalidAction(f"Could not find operation {action} for version {shown}")
 
 
-async def perform(service: Service, request: Request, call: Call) -> tuple[Mapping[str, Any], Record[Any] | None]:
-    """Do what the call asks. The result's members, and the record if it was a write."""
+async def perform(service: Service, request: Request, call: Call, instant: str | None) -> Done:
+    """Do what the call asks, or answer it as of an instant. Raises InstantIsReadOnly for a write there."""
     name = call.operation.name
     if call.operation.service is STS:
         if name != "GetCallerIdentity":
             raise NotYetImplemented(f"sts:{name} is not implemented yet.")
         actor = request.caller.actor
-        return {"UserId": actor.id, "Account": request.caller.account, "Arn": actor.arn}, None
+        basis = None if instant is None else await service.resolve(request.caller.account, instant)
+        return Done({"UserId": actor.id, "Account": request.caller.account, "Arn": actor.arn}, basis=basis)
     action = actions.IAM.get(name)
     if action is None:
         raise NotYetImplemented(f"iam:{name} is not implemented yet.")
     if isinstance(action, Write):
+        if instant is not None:
+            raise InstantIsReadOnly(f"{name} cannot be called at {instant}: the past can only be read. Call it at /.")
         record = (await service.write(request, name, action, call.parameters)).records[0]
         if action.result is None:
-            return {}, record
-        return action.result(record.event, record.account, service.world.partition), record
+            return Done({}, record)
+        return Done(action.result(record.event, record.account, service.world.partition), record)
     query = msgspec.convert(call.parameters, action.query)
     account = request.caller.account
-    state = service.accounts.present(account) or (await service.accounts.state(account))[0]
+    if instant is None:
+        state = service.accounts.present(account) or (await service.accounts.state(account))[0]
+        return Done(_read(action, state, query, call.parameters))
+    basis = await service.resolve(account, instant)
+    await service.caught_up(account, basis.position)
+    result = await service.projections.read(
+        lambda connection: _read(
+            action, InstantState(connection, account, service.world, basis.position), query, call.parameters
+        )
+    )
+    return Done(result, basis=basis)
+
+
+def _read(action: Read | Listing, state: State, query: Query, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result of a read action, whatever instant the state is of."""
     if isinstance(action, Read):
-        return action.reply(action.read(state, query)), None
-    after = pages.start_of(query, call.parameters.get("marker"))
-    items, more = pages.page(query, action.read(state, query, after), call.parameters.get("max_items"))
-    return {**action.reply(items), **more}, None
+        return action.reply(action.read(state, query))
+    after = pages.start_of(query, parameters.get("marker"))
+    items, more = pages.page(query, action.read(state, query, after), parameters.get("max_items"))
+    return {**action.reply(items), **more}
 
 
 async def handle(service: Service, http: web.BaseRequest, request: Request, *, json: bool) -> web.Response:
-    """Answer a request at `/`. Refusals are raised."""
+    """Answer a request at `/` or `/at/{instant}/`. Refusals are raised."""
     request_id = request.request_id
-    call = await read_call(http, json=json)
+    instant, path = _instant_in(http.raw_path)
+    call = await read_call(http, path, json=json)
     if call is None:
         return _no_action(http, request_id, json=json)
-    result, record = await perform(service, request, call)
-    if not json:
-        return answers.answer(xml.render(call.operation, result, request_id), answers.XML, request_id)
-    result = answers.present(result)
+    done = await perform(service, request, call, instant)
+    if json:
+        return answers.success({**_told(done), **answers.present(done.result)}, request_id)
+    response = answers.answer(xml.render(call.operation, done.result, request_id), answers.XML, request_id)
+    if done.basis is not None:
+        response.headers.update(answers.basis_headers(done.basis.position, done.basis.instant))
+    return response
+
+
+def _told(done: Done) -> Mapping[str, Any]:
+    """What the JSON envelope says beside AWS's own members."""
+    if done.basis is not None:
+        return {"basis": done.basis}
+    record = done.record
     if record is None:
-        return answers.success(result, request_id)
-    told = {"id": record.id, "position": record.position, "created_at": record.recorded_at, "outcome": record.outcome}
-    return answers.success({**told, **result}, request_id)
+        return {}
+    return {
+        "id": record.id,
+        "position": record.position,
+        "created_at": record.recorded_at,
+        "outcome": record.outcome,
+    }
 
 
 def _no_action(http: web.BaseRequest, request_id: str, *, json: bool) -> web.Response:

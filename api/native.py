@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from api import answers, events, users
+from api import answers, checkpoints, events, stream, users
 from api.service import Request, Service
 from iam.errors import NoSuchEntity
 
@@ -16,7 +16,9 @@ Named = Mapping[str, str]  # the parts of the path that a route names
 Handler = Callable[[Service, web.BaseRequest, Request, Named], Awaitable[web.StreamResponse]]
 
 ROUTES: Mapping[str, Handler] = {
+    "GET /v1/checkpoint": checkpoints.checkpoint,
     "GET /v1/events": events.events,
+    "GET /v1/events/stream": stream.stream,
     "GET /v1/events/{event}": events.event,
     "GET /v1/users/{name}/policies": users.policies,
 }

@@ -8,16 +8,18 @@ import sqlite3
 from base64 import b32encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from api.actions import Write
 from api.caller import Caller
 from api.errors import refusal
-from api.instants import Basis, resolve
+from api.followers import Followers
+from api.instants import Basis, parse_instant, resolve
 from eventstore.log import Log
-from eventstore.record import Actor, Row, id_time, open_envelope
+from eventstore.notes import SigningKey
+from eventstore.record import Actor, Restored, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import policies
 from iam.commands import InstallCatalogue, Moment
@@ -25,11 +27,14 @@ from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable
 from iam.events import AnyEvent
 from iam.state import Draft, World
 from projections.accounts import Accounts
+from projections.instant import InstantState
 from projections.projector import Projector
 from projections.records import UnknownEvent
 from projections.store import Projections
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
 CAUGHT_UP_SECONDS_MAX = 5.0
@@ -50,14 +55,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Service:
     """Everything behind the protocols. `start` it on the event loop that it will serve from."""
 
-    def __init__(self, log: Log, projections: Projections, world: World, digest_key: bytes) -> None:
+    def __init__(
+        self, log: Log, projections: Projections, world: World, digest_key: bytes, signing_key: SigningKey
+    ) -> None:
         self.log = log
         self.world = world
         self.projections = projections
         self.projector = Projector(log, projections)
         self.accounts = Accounts(log, projections, world, self.projector)
+        self.followers = Followers(log, self.accounts)
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
         self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
+        self.signing_key = signing_key  # of checkpoints
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.ready = False
@@ -107,22 +116,61 @@ class Service:
         """Have a command decided and recorded. Raises the refusal, also one that was recorded earlier."""
         command = msgspec.convert(parameters, write.command)
 
-        def decide(state: Draft, at: datetime) -> list[Any]:
-            return write.decide(state, command, Moment(at, new_id))
+        def decide(state: Draft, moment: Moment) -> list[Any]:
+            return write.decide(state, command, moment)
 
+        told = _told(parameters)
+        return await self._submit(request, action, decide, actor=request.caller.actor, asked=parameters, told=told)
+
+    async def restore(
+        self,
+        request: Request,
+        decide: Callable[[Draft, Moment], list[Any]],
+        *,
+        asked: Mapping[str, Any],
+        told: Mapping[str, Any],
+        basis: Basis,
+    ) -> Answer[AnyEvent]:
+        """Have a user restored to what it was at the basis, as `write` does: `RestoreUser` by source `restore`.
+
+        A repeat must have `asked` for the same; `told` is what the record of an attempt tells of it.
+        """
+        return await self._submit(
+            request,
+            "RestoreUser",
+            decide,
+            actor=msgspec.structs.replace(request.caller.actor, source="restore"),
+            asked=asked,
+            told=told,
+            restored_from=Restored(position=basis.position, instant=basis.instant),
+        )
+
+    async def _submit(
+        self,
+        request: Request,
+        action: str,
+        decide: Callable[[Draft, Moment], list[Any]],
+        *,
+        actor: Actor,
+        asked: Mapping[str, Any],
+        told: Mapping[str, Any],
+        restored_from: Restored | None = None,
+    ) -> Answer[AnyEvent]:
+        """What `write` and `restore` share, from the command to its first result or its refusal."""
         try:
             answer = await self._writer.submit(
                 Command(
                     account=request.caller.account,
                     action=action,
-                    decide=decide,
-                    parameters=_told(parameters),
-                    actor=request.caller.actor,
+                    decide=lambda state, at: decide(state, Moment(at, new_id)),
+                    parameters=told,
+                    actor=actor,
                     command_id=request.command_id or request.request_id,
-                    request_digest=self._digest_of(action, parameters, request.caller.actor),
+                    request_digest=self._digest_of(action, asked, actor),
                     request_id=request.request_id,
                     source_ip=request.source_ip,
                     user_agent=request.user_agent,
+                    restored_from=restored_from,
                 )
             )
         except Unavailable as error:
@@ -138,11 +186,16 @@ class Service:
             raise refusal(attempt.code, attempt.message or "")
         return answer
 
-    async def resolve(self, account: str, instant: str | None) -> Basis:
-        """Where an instant is on the account's ledger, for good: asked again, it is the same. None is now."""
+    async def resolve(self, account: str, instant: str | None, name: str = "at") -> Basis:
+        """Where an instant is on the account's ledger, for good: asked again, it is the same. None is now.
+
+        Raises ValidationError, naming the parameter, for what is no instant of the past.
+        """
         now = datetime.now(UTC)
-        await self._writer.settle(account, now)
-        return await resolve(self.log, account, instant, now)
+        asked = None if instant is None else parse_instant(instant, name)
+        if asked is None or asked.position is None:
+            await self._writer.settle(account, now if asked is None or asked.at is None else min(asked.at, now))
+        return await resolve(self.log, account, asked, now)
 
     async def caught_up(self, account: str, position: int) -> None:
         """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""
@@ -153,6 +206,15 @@ class Service:
             raise _of_newer_program(error) from error
         except TimeoutError:
             raise ServiceUnavailable("History is behind the log. Ask again; the service's log says why.") from None
+
+    async def read_at(self, account: str, question: Callable[..., T], *bases: Basis) -> T:
+        """Ask a question, on a reading thread, of the account's states as of these bases, one argument for each."""
+        await self.caught_up(account, max(basis.position for basis in bases))
+        return await self.projections.read(
+            lambda connection: question(
+                *(InstantState(connection, account, self.world, basis.position) for basis in bases)
+            )
+        )
 
     async def find_record(self, account: str, which: str) -> Row | None:
         """The record with this event id or position, if the account has it."""

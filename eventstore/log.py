@@ -51,6 +51,9 @@ class Log(Protocol):
     async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order; positions that do not exist are left out."""
 
+    async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
+        """The hashes of up to `limit` records that follow the position `after`, in order."""
+
     async def find(self, account: str, command_id: str) -> list[Row]:
         """The rows of one command, in order; empty when it was never recorded."""
 

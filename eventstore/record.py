@@ -4,6 +4,7 @@ A record is stored as the JSON of `Record` and never encoded again: the hash cov
 names are the storage format; a new field needs a default, an event that changes its meaning a new tag.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -33,11 +34,26 @@ class Actor(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A write call that changed nothing: already so (no code), refused, or denied."""
+    """A write call that changed nothing: already so (no code), refused, or denied.
 
+    `AttemptsRepeated` stands for `repeated` further ones that have no record of their own, the first of them at
+    `since`, the last at `until`. They were identical; where parameters and message are empty, they differed in these.
+    """
+
+    type: Literal["Attempted", "AttemptsRepeated"] = "Attempted"
     parameters: Mapping[str, Any]
     code: str | None = None
     message: str | None = None
+    repeated: int = 0
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class Restored(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The past that a restore put back: the ledger up to this position, which is what it held at that instant."""
+
+    position: int
+    instant: Instant
 
 
 class Record(msgspec.Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -59,6 +75,7 @@ class Record(msgspec.Struct, Generic[E], frozen=True, gc=False, kw_only=True, om
     command_id: str
     command_index: int = 0
     request_digest: str = ""
+    restored_from: Restored | None = None
     previous: str
 
 
@@ -84,6 +101,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 EMPTY = Head()
 
+_NO_DIGIT = re.compile("[^0-9a-fA-F]")
 _chance = Random()  # tells ids of one microsecond apart; nothing secret hangs on it
 _encode = msgspec.json.Encoder().encode
 _read_any = msgspec.json.Decoder(Record[dict[str, Any]]).decode
@@ -131,20 +149,20 @@ def from_microseconds(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
-def timed_id(at: datetime) -> str:
+def timed_id(at: datetime, chance: Random = _chance) -> str:
     """A UUIDv7 that carries a time to the microsecond, so that what bears it sorts and is found by its time.
 
     RFC 9562 method 3: 48 bits of milliseconds, then 12 bits that hold the fraction of the millisecond.
     """
     milliseconds, rest = divmod(microseconds(at), 1000)
     fraction = -(-rest * 4096 // 1000)
-    text = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | _chance.getrandbits(62):032x}"
+    text = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | chance.getrandbits(62):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def id_time(text: str) -> int | None:
     """The time, in microseconds since 1970, that a timed id carries; None when it is none."""
-    digits = text.replace("-", "").lower()
-    if len(digits) != 32 or digits[12] != "7" or not set(digits) <= set("0123456789abcdef"):
+    digits = text.replace("-", "")
+    if len(digits) != 32 or digits[12] != "7" or _NO_DIGIT.search(digits):
         return None
     return int(digits[:12], 16) * 1000 + int(digits[13:16], 16) * 1000 // 4096

@@ -37,6 +37,19 @@ _HEADS = """
     ORDER BY account
 """
 
+# Times increase with positions: the answer is at `low` or above, and at `high` or below, until they meet. The join
+# is CROSS so that the look-up stays the inner loop.
+_POSITION_AT = """
+    WITH RECURSIVE span (low, high) AS (
+        SELECT 0, coalesce(max(position), 0) FROM records WHERE account = ?1
+        UNION ALL
+        SELECT iif(recorded_at <= ?2, position, low), iif(recorded_at <= ?2, high, position - 1)
+        FROM span CROSS JOIN records ON account = ?1 AND position = (low + high + 1) / 2
+        WHERE low < high
+    )
+    SELECT max(low) FROM span
+"""
+
 _WRITER_PRAGMAS = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -153,6 +166,14 @@ class SqliteLog:
             f"{_SELECT} WHERE account = ? AND position IN ({places}) ORDER BY position", (account, *positions)
         )
 
+    async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
+        """See Log.hashes."""
+        found = await self._reader.execute_fetchall(
+            "SELECT hash FROM records WHERE account = ? AND position > ? ORDER BY position LIMIT ?",
+            (account, after, limit),
+        )
+        return [digest for (digest,) in found]
+
     async def find(self, account: str, command_id: str) -> list[Row]:
         """See Log.find."""
         return await self._rows(
@@ -165,15 +186,9 @@ class SqliteLog:
         return head_of(last[0]) if last else EMPTY
 
     async def position_at(self, account: str, recorded_at: int) -> int:
-        """See Log.position_at. Times increase with positions, so halving finds it without an index of its own."""
-        low, high = 0, (await self.head(account)).position
-        while low < high:
-            middle = (low + high + 1) // 2
-            [(at,)] = await self._reader.execute_fetchall(
-                "SELECT recorded_at FROM records WHERE account = ? AND position = ?", (account, middle)
-            )
-            low, high = (middle, high) if at <= recorded_at else (low, middle - 1)
-        return low
+        """See Log.position_at. One statement that halves: it needs no index by time, and a look-up for each halving."""
+        [(position,)] = await self._reader.execute_fetchall(_POSITION_AT, (account, recorded_at))
+        return int(position)
 
     async def heads(self, after: str = "", limit: int = 1000) -> list[tuple[str, Head]]:
         """See Log.heads. A few index seeks per account, however long the ledgers are."""

@@ -3,32 +3,27 @@
 What is waiting is decided in order, each command on the drafts that the ones before it left, and written as one
 append. A draft becomes visible, and callers hear their answers, only when the append is durable. Requests
 never touch the transaction: they wait for a future, and may go away without harm.
+
+Attempts that repeat get no record of their own: `eventstore/attempts.py` counts them, and the counts are written here
+each minute, and at the end. A crash loses the counts of a minute at most, never a record.
 """
 
 import asyncio
+import copy
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from eventstore.attempts import Attempts
+from eventstore.drafts import Answer, Command, Draft, Pending
 from eventstore.log import DuplicateCommand, Log, NotWritten, OutcomeUnknown, WrongPosition
-from eventstore.record import (
-    MICROSECOND,
-    Actor,
-    Attempt,
-    Head,
-    Outcome,
-    Record,
-    Row,
-    from_microseconds,
-    head_of,
-    microseconds,
-    seal,
-    timed_id,
-)
+from eventstore.record import Attempt, Head, Record, Row, from_microseconds, microseconds
+
+__all__ = ["Answer", "Command", "CommandMismatch", "Ledgers", "Unavailable", "Writer"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,35 +42,6 @@ class Unavailable(Exception):
 
 class CommandMismatch(Exception):
     """The command id belongs to an earlier, different request."""
-
-
-class Command(msgspec.Struct, Generic[S, E], frozen=True, kw_only=True):
-    """What a caller asks of one account, with what the record will say about the asking.
-
-    `decide` reads the state and answers the events; no event means that it is already so. It raises one of the
-    writer's refusals, and must not change the state.
-    """
-
-    account: str
-    action: str
-    decide: Callable[[S, datetime], Sequence[E]]
-    parameters: Mapping[str, Any]
-    actor: Actor
-    command_id: str
-    request_digest: str = ""
-    request_id: str = ""
-    source_ip: str = ""
-    user_agent: str = ""
-
-
-class Answer(msgspec.Struct, Generic[E], frozen=True):
-    """The command's records, one or more. `replayed`: they were written by an earlier call with its id.
-
-    A replayed record may be that of a refusal; at the first call the refusal was raised.
-    """
-
-    records: Sequence[Record[E]]
-    replayed: bool = False
 
 
 class Ledgers(Protocol[S, E]):
@@ -109,32 +75,12 @@ class Ledgers(Protocol[S, E]):
         """A stored record, with its event."""
 
 
-class _Pending(Generic[S, E]):
-    """A submitted command, the caller that waits for it, and what has been decided so far."""
+class _Counted(msgspec.Struct, Generic[E], frozen=True):
+    """The result of a command that was only counted. No record has its id, so a repeat is answered from here."""
 
-    __slots__ = ("command", "future", "records", "refusal")
-
-    def __init__(self, command: Command[S, E]) -> None:
-        self.command = command
-        self.future: asyncio.Future[Answer[E]] = asyncio.get_running_loop().create_future()
-        self.records: list[Record[E]] = []
-        self.refusal: Exception | None = None
-
-    def settle(self) -> None:
-        """Tell the caller what was decided: it is durable now."""
-        if self.refusal is not None:
-            self.fail(self.refusal)
-        else:
-            self.resolve(Answer(self.records))
-
-    def resolve(self, answer: Answer[E]) -> None:
-        if not self.future.done():
-            self.future.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-            self.future.exception()  # its caller may be gone; then nobody else will look at it
+    request_digest: str
+    records: Sequence[Record[E]]
+    refusal: Exception | None
 
 
 class Writer(Generic[S, E]):
@@ -151,10 +97,12 @@ class Writer(Generic[S, E]):
         self._ledgers = ledgers
         self._refusals = refusals
         self._clock = clock
-        self._waiting: deque[_Pending[S, E]] = deque()
+        self._waiting: deque[Pending[S, E]] = deque()
         self._wake = asyncio.Event()
-        self._in_flight: dict[tuple[str, str], _Pending[S, E]] = {}
-        self._remembered: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._in_flight: dict[tuple[str, str], Pending[S, E]] = {}
+        self._remembered: OrderedDict[tuple[str, str], _Counted[E] | None] = OrderedDict()
+        self._attempts: Attempts[E] = Attempts()
+        self._summing_up: set[asyncio.Task[None]] = set()  # the event loop itself does not keep tasks
         self._undecided: set[str] = set()  # accounts with records that are stamped and not durable yet
         self._settled = asyncio.Event()
         self._final = 0  # microseconds; a past answer was given for this time, so later records bear later ones
@@ -166,6 +114,9 @@ class Writer(Generic[S, E]):
 
         A repeat of an earlier command id answers the first result and records nothing. Raises the refusal it was
         decided with, CommandMismatch, or Unavailable. Cancelling the caller does not cancel the command.
+
+        An attempt that only repeats another one is counted, and answered like that one. Its id is known as long as
+        it is among the recent ones in memory; after that, or a restart, a repeat is decided anew.
         """
         key = (command.account, command.command_id)
         while (first := self._in_flight.get(key)) is not None:
@@ -176,10 +127,13 @@ class Writer(Generic[S, E]):
             raise Unavailable("the service is shutting down")
         if len(self._waiting) >= COMMANDS_WAITING_MAX:
             raise Unavailable("too many commands are waiting")
-        pending: _Pending[S, E] = _Pending(command)
+        pending: Pending[S, E] = Pending(command)
         self._in_flight[key] = pending
+        return await self._enqueue(pending)
+
+    async def _enqueue(self, pending: Pending[S, E]) -> Answer[E]:
         try:
-            await self._ledgers.hold(command.account)
+            await self._ledgers.hold(pending.command.account)
         except BaseException:
             self._leave(pending)
             self._wake.set()  # `run` may be waiting for this one only
@@ -200,21 +154,52 @@ class Writer(Generic[S, E]):
     async def run(self) -> None:
         """Write what is submitted, until `close`. Nobody is left waiting, even when it is cancelled."""
         try:
-            while self._in_flight or not self._closing:
+            while True:
+                if self._attempts:
+                    self._sum_up()
                 if self._waiting:
                     await self._write_next()
+                elif self._in_flight or not self._closing:
+                    await self._idle()
                 else:
-                    self._wake.clear()
-                    await self._wake.wait()
+                    break
         finally:
             self._closing = True
             for pending in tuple(self._in_flight.values()):
                 self._leave(pending)
 
     def close(self) -> None:
-        """Refuse what comes from now on; `run` ends when all that was submitted before is written."""
+        """Refuse what comes from now on; `run` ends when all submitted before is written, and all counts."""
         self._closing = True
         self._wake.set()
+
+    async def _idle(self) -> None:
+        """Wait until something is submitted, or counts are due."""
+        self._wake.clear()
+        seconds = self._attempts.seconds_left(self._clock()) if self._attempts else None
+        timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        if timer is not None:
+            timer.cancel()
+
+    def _sum_up(self) -> None:
+        """Submit what was counted in the minutes that ended; once the writer is closing, all of it."""
+        for summary in self._attempts.end(None if self._closing else self._clock()):
+            pending = Pending(_command_of(summary), summary)
+            self._in_flight[summary.account, summary.command_id] = pending
+            task = asyncio.create_task(self._write_summary(pending, summary))
+            self._summing_up.add(task)
+            task.add_done_callback(self._summing_up.discard)
+
+    async def _write_summary(self, pending: Pending[S, E], summary: Record[E]) -> None:
+        """Have counts recorded like a command, with its id: so they are never doubled, whatever goes wrong."""
+        try:
+            await self._enqueue(pending)
+        except Exception as error:
+            logger.warning("attempts in %s were counted, but not recorded: %s", summary.account, error)
+            if not self._closing:
+                self._attempts.keep(summary, self._clock())
+                self._wake.set()
 
     async def _gather(self) -> None:
         """Let what is about to be submitted join the batch: go round the event loop until it brings no more."""
@@ -237,6 +222,7 @@ class Writer(Generic[S, E]):
                 logger.exception("the log cannot be read")
                 _fail_all(batch, "the log cannot be read")
         finally:
+            self._attempts.rollback()
             self._undecided.clear()
             self._settled.set()
             self._settled.clear()
@@ -244,13 +230,12 @@ class Writer(Generic[S, E]):
                 self._leave(pending)
                 self._ledgers.release(pending.command.account)
 
-    async def _write(self, batch: list[_Pending[S, E]]) -> None:
+    async def _write(self, batch: list[Pending[S, E]]) -> None:
         """Decide and append a batch until it is settled one way or the other."""
         if self._broken and not await self._recovered():
             return _fail_all(batch, "the log could not be reopened")
         for _ in range(ATTEMPTS_AT_APPEND):
-            drafts = self._decide(batch)
-            self._undecided.update(drafts)
+            drafts = await self._draft(batch)
             rows = [row for draft in drafts.values() for row in draft.rows]
             try:
                 if rows:
@@ -271,14 +256,31 @@ class Writer(Generic[S, E]):
                 return self._publish(batch, drafts)
         return _fail_all(batch, "another process is writing to the log")
 
-    def _decide(self, batch: list[_Pending[S, E]]) -> dict[str, "_Draft[S, E]"]:
+    async def _draft(self, batch: list[Pending[S, E]]) -> dict[str, Draft[S, E]]:
+        """Decide, until each command that would only be counted is known to be new: no index will be its judge."""
+        while True:
+            drafts = self._decide(batch)
+            self._undecided.update(drafts)
+            repeated = set()
+            for pending in batch:
+                if pending.counted and not pending.new:
+                    key = (pending.command.account, pending.command.command_id)
+                    pending.new = not await self._log.find(*key)
+                    if not pending.new:
+                        repeated.add(key)
+            if not repeated:
+                return drafts
+            await self._answer_repeats(batch, repeated)
+
+    def _decide(self, batch: list[Pending[S, E]]) -> dict[str, Draft[S, E]]:
         """Decide every command in order, each on what the ones before it left. Starts from the durable state."""
-        drafts: dict[str, _Draft[S, E]] = {}
+        self._attempts.rollback()
+        drafts: dict[str, Draft[S, E]] = {}
         for pending in tuple(batch):
             account = pending.command.account
             try:
                 if account not in drafts:
-                    drafts[account] = _Draft(self._ledgers.draft(account), self._ledgers.head(account))
+                    drafts[account] = Draft(self._ledgers.draft(account), self._ledgers.head(account))
                 self._decide_one(pending, drafts[account])
             except Exception as error:
                 logger.exception("%s could not be decided", pending.command.action)
@@ -289,42 +291,60 @@ class Writer(Generic[S, E]):
                     return self._decide(batch)
         return drafts
 
-    def _decide_one(self, pending: _Pending[S, E], draft: "_Draft[S, E]") -> None:
+    def _decide_one(self, pending: Pending[S, E], draft: Draft[S, E]) -> None:
         command = pending.command
-        pending.records, pending.refusal = [], None
-        at = self._clock()
+        pending.records, pending.refusal, pending.counted = [], None, False
+        now = at = self._clock()
         if microseconds(at) <= (latest := max(draft.head.recorded_at, self._final)):
             at = from_microseconds(latest + 1)
+        if pending.summary is not None:
+            record = draft.record(command, at, pending.summary.outcome, attempt=pending.summary.attempt)
+            pending.records.append(draft.put(record))
+            return
         try:
             events = command.decide(draft.state, at)
         except self._refusals as refusal:
             pending.refusal = refusal
             if draft.head.position:
-                draft.add(pending, at, "refused", attempt=_refused(command, refusal))
+                record = draft.record(command, at, "refused", attempt=_refused(command, refusal))
+                self._attempt(pending, draft, record, now)
             return
         for event in events:
-            draft.add(pending, at, "changed", event=event)
+            record = draft.record(command, at, "changed", event, index=len(pending.records))
+            pending.records.append(draft.put(record))
             self._ledgers.evolve(draft.state, event)
         if not events:
-            draft.add(pending, at, "unchanged", attempt=Attempt(parameters=command.parameters))
+            record = draft.record(command, at, "unchanged", attempt=Attempt(parameters=command.parameters))
+            self._attempt(pending, draft, record, now)
 
-    def _publish(self, batch: list[_Pending[S, E]], drafts: Mapping[str, "_Draft[S, E]"]) -> None:
+    def _attempt(self, pending: Pending[S, E], draft: Draft[S, E], record: Record[E], now: datetime) -> None:
+        """Record an attempt, or count it with one that stands for it."""
+        first = self._attempts.note(record, now)
+        pending.records, pending.counted = [first], first is not record
+        if first is record:
+            draft.put(record)
+
+    def _publish(self, batch: list[Pending[S, E]], drafts: Mapping[str, Draft[S, E]]) -> None:
         for account, draft in drafts.items():
             if draft.rows:
                 self._ledgers.publish(account, draft.state, draft.head, draft.records)
+        self._attempts.commit()
         for pending in batch:
-            if pending.records:
+            if pending.counted:
+                refusal = copy.copy(pending.refusal)  # without the traceback, and all that hangs from it
+                self._remember(pending.command, _Counted(pending.command.request_digest, pending.records, refusal))
+            elif pending.records:
                 self._remember(pending.command)
             pending.settle()
 
-    async def _answer_repeats(self, batch: list[_Pending[S, E]], repeated: frozenset[tuple[str, str]]) -> None:
+    async def _answer_repeats(self, batch: list[Pending[S, E]], repeated: Set[tuple[str, str]]) -> None:
         """Take the commands that the log already holds out of the batch and answer them from the log."""
         for pending in tuple(batch):
             if (pending.command.account, pending.command.command_id) in repeated:
                 batch.remove(pending)
                 await self._answer_from_log(pending)
 
-    async def _settle_unknown(self, batch: Sequence[_Pending[S, E]]) -> None:
+    async def _settle_unknown(self, batch: Sequence[Pending[S, E]]) -> None:
         """Look which of the commands the log holds; the others may be submitted again."""
         if not await self._recovered():
             return _fail_all(batch, "the log could not be reopened")
@@ -332,7 +352,7 @@ class Writer(Generic[S, E]):
             await self._answer_from_log(pending)
         return None
 
-    async def _answer_from_log(self, pending: _Pending[S, E]) -> None:
+    async def _answer_from_log(self, pending: Pending[S, E]) -> None:
         try:
             pending.resolve(await self._replay(pending.command))
         except Exception as error:
@@ -340,7 +360,14 @@ class Writer(Generic[S, E]):
         self._leave(pending)
 
     async def _replay(self, command: Command[S, E]) -> Answer[E]:
-        """The first result of a command, rebuilt from its records."""
+        """The first result of a command, rebuilt from its records. Raises the refusal of one that was counted."""
+        counted = self._remembered.get((command.account, command.command_id))
+        if counted is not None:
+            if counted.request_digest != command.request_digest:
+                raise CommandMismatch(command.command_id)
+            if counted.refusal is not None:
+                raise copy.copy(counted.refusal)
+            return Answer(counted.records, replayed=True)
         try:
             rows = await self._log.find(command.account, command.command_id)
         except Exception as error:
@@ -364,12 +391,12 @@ class Writer(Generic[S, E]):
         self._broken = False
         return True
 
-    def _remember(self, command: Command[S, E]) -> None:
-        self._remembered[command.account, command.command_id] = None
+    def _remember(self, command: Command[S, E], counted: _Counted[E] | None = None) -> None:
+        self._remembered[command.account, command.command_id] = counted
         if len(self._remembered) > COMMANDS_REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _leave(self, pending: _Pending[S, E]) -> None:
+    def _leave(self, pending: Pending[S, E]) -> None:
         """The command is not in flight any more. A caller still waiting for it looks again."""
         key = (pending.command.account, pending.command.command_id)
         if self._in_flight.get(key) is pending:
@@ -377,59 +404,25 @@ class Writer(Generic[S, E]):
         pending.fail(Unavailable("the command was given up"))
 
 
-class _Draft(Generic[S, E]):
-    """One account during one batch: the state as decided so far, and the records and rows that led there."""
-
-    __slots__ = ("head", "records", "rows", "state")
-
-    def __init__(self, state: S, head: Head) -> None:
-        self.state = state
-        self.head = head
-        self.records: list[Record[E]] = []
-        self.rows: list[Row] = []
-
-    def add(
-        self,
-        pending: _Pending[S, E],
-        at: datetime,
-        outcome: Outcome,
-        event: E | None = None,
-        attempt: Attempt | None = None,
-    ) -> None:
-        """Put one record at the end, each a microsecond after the one before it."""
-        command = pending.command
-        index = len(pending.records)
-        recorded_at = at + index * MICROSECOND
-        record: Record[E] = Record(
-            account=command.account,
-            position=self.head.position + 1,
-            id=timed_id(recorded_at),
-            outcome=outcome,
-            event=event,
-            attempt=attempt,
-            recorded_at=recorded_at,
-            effective_at=at,
-            actor=command.actor,
-            source_ip=command.source_ip,
-            user_agent=command.user_agent,
-            request_id=command.request_id,
-            action=command.action,
-            command_id=command.command_id,
-            command_index=index,
-            request_digest=command.request_digest,
-            previous=self.head.hash,
-        )
-        row = seal(record)
-        self.head = head_of(row)
-        self.rows.append(row)
-        self.records.append(record)
-        pending.records.append(record)
-
-
 def _refused(command: Command[Any, Any], refusal: Any) -> Attempt:
     return Attempt(parameters=command.parameters, code=refusal.code, message=refusal.message)
 
 
-def _fail_all(batch: Sequence[_Pending[Any, Any]], reason: str) -> None:
+def _fail_all(batch: Sequence[Pending[Any, Any]], reason: str) -> None:
     for pending in batch:
         pending.fail(Unavailable(reason))
+
+
+def _command_of(summary: Record[E]) -> Command[Any, E]:
+    """What writes a summary like a command. There is nothing to decide."""
+    return Command(
+        account=summary.account,
+        action=summary.action,
+        decide=lambda state, at: (),
+        parameters={},
+        actor=summary.actor,
+        command_id=summary.command_id,
+        request_id=summary.request_id,
+        source_ip=summary.source_ip,
+        user_agent=summary.user_agent,
+    )

@@ -3,12 +3,18 @@
 The wire has checked lengths, patterns and required parameters already, so what stands here is well formed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from iam.relations import Tag
+
+if TYPE_CHECKING:
+    from iam.user_details import UserDetails  # its module needs this one
+
+Part = Literal["attached", "inline", "tags", "permissions_boundary"]
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -180,3 +186,15 @@ class ListEntitiesForPolicy(Query, frozen=True, gc=False, kw_only=True):
     entity_filter: str | None = None
     path_prefix: str = "/"
     policy_usage_filter: str | None = None
+
+
+class RestoreUser(Command, frozen=True, gc=False, kw_only=True):
+    """Ours, not AWS's: make parts of a user what they were at an instant, which is what `wanted` tells.
+
+    `policy_ids` are the ids that the account's own policies in `wanted` had then, by ARN: an ARN can be used again.
+    """
+
+    user_id: str
+    wanted: "UserDetails"
+    parts: tuple[Part, ...]
+    policy_ids: Mapping[str, str]

@@ -40,6 +40,12 @@ class DeleteConflict(IamError):
     code = "DeleteConflict"
 
 
+class RestoreConflict(IamError):
+    """What the user had cannot all be put back; the message names each thing and why. Nothing was put back."""
+
+    code = "RestoreConflict"
+
+
 class InvalidInput(IamError):
     """The request is well formed but makes no sense, whatever the state of the account."""
 
@@ -80,6 +86,12 @@ class InvalidAction(IamError):
     """AWS has no such action in the version asked for."""
 
     code = "InvalidAction"
+
+
+class InstantIsReadOnly(IamError):
+    """The past cannot be changed. Ours, not AWS's."""
+
+    code = "InstantIsReadOnly"
 
 
 class MissingAction(IamError):

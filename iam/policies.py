@@ -68,6 +68,21 @@ def policy_exists(state: State, arn: str) -> bool:
     return state.get(r.POLICY_ARNS, "", arn) is not None or state.world.catalogue.policy(arn) is not None
 
 
+def governing_version(state: State, arn: str) -> tuple[str, str] | None:
+    """The id and the document of the policy's default version; None if there is no such policy."""
+    catalogue = state.world.catalogue
+    aws = catalogue.policy(arn)
+    if aws is not None:
+        document = catalogue.document(aws, aws.default_version_id)
+        return None if document is None else (aws.default_version_id, document)
+    policy_id = state.get(r.POLICY_ARNS, "", arn)
+    if policy_id is None:
+        return None
+    version_id = known(state, r.POLICY_DEFAULT, policy_id)
+    version = state.get(r.POLICY_VERSIONS, policy_id, version_id)
+    return None if version is None else (version_id, version.document)
+
+
 def is_attachable(arn: str) -> bool:
     """Whether others than AWS's own service-linked roles may carry the policy."""
     parsed = parse_arn(arn)

@@ -124,7 +124,7 @@ class Account:
 class Draft:
     """A state on top of another one, which it leaves as it is: decided, and not durable yet."""
 
-    def __init__(self, base: Account) -> None:
+    def __init__(self, base: State) -> None:
         self.account = base.account
         self.world = base.world
         self._base = base
@@ -169,7 +169,8 @@ class Draft:
                 touched[change.member] = change.value
 
     def commit(self) -> None:
-        """Make the state below what this one is. The draft is not used afterwards."""
+        """Make the state below, an account or a draft, what this one is. The draft is not used afterwards."""
+        assert isinstance(self._base, Account | Draft)  # on other states a draft is only tried
         self._base.apply(self._changes)
 
 

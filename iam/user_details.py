@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from iam import relations as r
+from iam.policies import governing_version
 from iam.state import State
 from iam.users import user_at
 
@@ -56,3 +57,15 @@ def user_details(state: State, user_id: str) -> UserDetails:
         tags=user.tags,
         permissions_boundary=user.permissions_boundary,
     )
+
+
+def governing_documents(state: State, details: UserDetails) -> dict[str, tuple[str, str]]:
+    """The default versions of the managed policies that the user carries, attached or as its boundary.
+
+    Each ARN leads to the id of the version and its document. AWS's policies say what the catalogue has them say.
+    """
+    carried = {policy.policy_arn for policy in details.attached}
+    if details.permissions_boundary:
+        carried.add(details.permissions_boundary)
+    governing = ((arn, governing_version(state, arn)) for arn in sorted(carried))
+    return {arn: version for arn, version in governing if version is not None}

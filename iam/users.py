@@ -35,6 +35,11 @@ def find_user(state: State, user_name: str) -> str:
     return user_id
 
 
+def find_holder(state: State, name: str) -> str:
+    """The id of the user that has this id, or else this name. Raises NoSuchEntity."""
+    return name if state.get(r.USER, name) is not None else find_user(state, name)
+
+
 def user_at(state: State, user_id: str) -> User:
     """The user as GetUser shows it."""
     profile = known(state, r.USER, user_id)

@@ -7,6 +7,7 @@ import asyncio
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from eventstore.log import Log, read_all
 from eventstore.record import Head, Record, Row, head_of
@@ -15,7 +16,8 @@ from iam.state import Account, Draft, World
 from projections.intervals import current_changes
 from projections.projector import Projector
 from projections.records import UnknownEvent, read_record
-from projections.store import Projections, checkpoint_of
+from projections.store import Projections
+from projections.tables import checkpoint_of
 
 MEMORY_BYTES = 256 * 1024 * 1024
 ACCOUNT_BYTES = 4096  # what an account costs in memory beside its entries
@@ -52,6 +54,7 @@ class Accounts:
         self._bytes = 0
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
+        self._growth: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()  # kept by those who wait
         self.read_only: dict[str, str] = {}  # accounts with events of a newer program, and what was met
 
     def present(self, account: str) -> Account | None:
@@ -67,6 +70,13 @@ class Accounts:
         loaded = await self._get(account)
         self._loaded.move_to_end(account)
         return loaded.state, loaded.head
+
+    def growth(self, account: str) -> asyncio.Event:
+        """Set once the account's ledger has grown. Take it and then read the log, and nothing is missed."""
+        growth = self._growth.get(account)
+        if growth is None:
+            growth = self._growth[account] = asyncio.Event()
+        return growth
 
     async def hold(self, account: str) -> None:
         """See Ledgers.hold. Raises UnknownEvent for an account that this program must not write to."""
@@ -98,6 +108,7 @@ class Accounts:
         loaded.head = head
         self._weigh(loaded)
         self._projector.publish(account, records, head)
+        self._grew(account)
 
     def decode(self, row: Row) -> Record[AnyEvent]:
         """See Ledgers.decode."""
@@ -112,6 +123,7 @@ class Accounts:
             self._weigh(loaded)
         if fresh.head.position:
             self._projector.recheck(account)
+        self._grew(account)
 
     async def reload_all(self) -> None:
         """See Ledgers.reload_all."""
@@ -121,6 +133,11 @@ class Accounts:
                 await self.reload(account)
             elif loaded is not None:
                 self._bytes -= self._loaded.pop(account).bytes
+
+    def _grew(self, account: str) -> None:
+        """Tell those who wait for it."""
+        if (growth := self._growth.pop(account, None)) is not None:
+            growth.set()
 
     async def _get(self, account: str) -> _Loaded:
         """The account, loaded once however many ask for it meanwhile, and whoever of them goes away."""

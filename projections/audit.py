@@ -1,28 +1,34 @@
 """Audit questions: which records speak of whom, of what, of when.
 
-The index holds terms and positions only; the records themselves are read from the ledger. A page examines a
-bounded number of records, so that no question holds up the others, and may therefore come back short.
+What a user, a policy, an actor or a request id is in is looked up in the audit index; the other conditions are held
+against the rows of the events. The records themselves are read from the ledger. A page looks at a bounded number of
+records, so that no question holds up the others, and may therefore come back short.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import Any
 
 import msgspec
 
 from eventstore.log import Log
 from eventstore.record import Row, id_time, microseconds, open_envelope
 from iam.relations import USERS
-from projections.records import read_record
+from projections.mentions import ACTOR, POLICY, REQUEST, USER
 from projections.store import Projections
-from projections.terms import terms
 
 EXAMINED_PER_PAGE = 10_000
 ROWS_PER_READ = 500
+REQUEST_MICROSECONDS_MAX = timedelta(minutes=2) // timedelta(microseconds=1)  # from a call to its last record
+
+Things = frozenset[int]
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are wanted: all conditions hold together. Times are inclusive."""
+    """Which records are wanted: all conditions hold together. Times and positions are inclusive."""
 
     user: str | None = None  # a name, meaning all who ever bore it, or an id
     policy: str | None = None  # ARN
@@ -32,105 +38,183 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None = None
     outcome: str | None = None
     source_ip: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: datetime | int | None = None  # a time or a position
+    until: datetime | int | None = None
+    descending: bool = False
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """The records of one page, and the position behind which the next one begins; None when there is no more."""
+    """The records of one page, and the position beyond which the next one begins; None when there is no more."""
 
     rows: Sequence[Row]
-    next_after: int | None
+    next: int | None
 
 
 async def find_events(
-    log: Log, projections: Projections, account: str, query: EventQuery, after: int, limit: int
+    log: Log, projections: Projections, account: str, query: EventQuery, beyond: int | None, limit: int
 ) -> EventPage:
-    """The records behind a position that meet the query, in order, up to `limit` of them."""
-    after, until = await _span(log, account, query, after)
-    sets = await projections.read(lambda connection: _terms_of(connection, account, query))
-    found: list[Row] = []
-    examined = 0
-    while after < until and examined < EXAMINED_PER_PAGE:
-        rows = await _candidates(log, projections, account, sets, after, until)
-        for row in rows:
-            examined += 1
-            after = row.position
-            if _meets(row, query, sets):
-                found.append(row)
-                if len(found) == limit:
-                    return EventPage(found, after if after < until else None)
-            elif found and query.request_id is not None:
-                return EventPage(found, None)  # a request's records stand together
-        if not rows:
-            return EventPage(found, None)
-    return EventPage(found, after if after < until else None)
+    """The records that meet the query, in its order, up to `limit` of them. `beyond` is where the page before ended.
 
-
-async def _span(log: Log, account: str, query: EventQuery, after: int) -> tuple[int, int]:
-    """The positions between which a query looks, by its times: behind the first, up to the second."""
-    until = (await log.head(account)).position
-    if query.until is not None:
-        until = await log.position_at(account, microseconds(query.until))
-    if query.request_id is not None and (asked_at := id_time(query.request_id)) is not None:
-        after = max(after, await log.position_at(account, asked_at - 1))
-    if query.since is not None:
-        after = max(after, await log.position_at(account, microseconds(query.since) - 1))
-    return after, until
-
-
-def _terms_of(connection: sqlite3.Connection, account: str, query: EventQuery) -> list[frozenset[str]]:
-    """The index terms that a query names: a record must have one of each set."""
-    sets = []
-    if query.user is not None:
-        holders = connection.execute(
-            "SELECT value FROM current_entries WHERE account = ?1 AND relation = ?2 AND owner = '' AND member = ?3"
-            " UNION SELECT value FROM past_entries WHERE account = ?1 AND relation = ?2 AND owner = '' AND member = ?3",
-            (account, USERS.name, query.user.lower()),
-        )
-        names = {query.user, query.user.lower(), *(user_id for (user_id,) in holders)}
-        sets.append(frozenset(f"user:{name}" for name in names))
-    imported = query.request_id if query.request_id and id_time(query.request_id) is None else None
-    for kind, value in (("policy", query.policy), ("actor", query.actor), ("request", imported)):
-        if value is not None:
-            sets.append(frozenset({f"{kind}:{value}"}))
-    return sets
-
-
-async def _candidates(
-    log: Log, projections: Projections, account: str, sets: Sequence[frozenset[str]], after: int, until: int
-) -> list[Row]:
-    """The next rows worth a look: those of the first set of terms, or simply the next ones."""
-    if not sets:
-        return await log.read(account, after, min(ROWS_PER_READ, until - after))
-    positions = await projections.read(
-        lambda connection: _positions(connection, account, sets[0], after, until, ROWS_PER_READ)
+    The projections must have caught up.
+    """
+    first, last = await _span(log, account, query)
+    if beyond is not None:
+        first, last = (first, min(last, beyond - 1)) if query.descending else (max(first, beyond + 1), last)
+    if first > last:
+        return EventPage([], None)
+    asked_at = id_time(query.request_id) if query.request_id is not None else None
+    if asked_at is not None:
+        return await _of_request(log, projections, account, query, first, last, limit)
+    positions, following = await projections.read(
+        lambda connection: _Search(connection, account, query).page(first, last, limit)
     )
-    return await log.get(account, positions)
+    rows = await log.get(account, positions)
+    return EventPage(rows[::-1] if query.descending else rows, following)
 
 
-def _positions(
-    connection: sqlite3.Connection, account: str, terms: frozenset[str], after: int, until: int, limit: int
-) -> list[int]:
-    found: set[int] = set()
-    for term in terms:
-        rows = connection.execute(
-            "SELECT position FROM audit_index WHERE account = ? AND term = ? AND position > ? AND position <= ?"
-            " ORDER BY position LIMIT ?",
-            (account, term, after, until, limit),
+async def _span(log: Log, account: str, query: EventQuery) -> tuple[int, int]:
+    """The positions between which a query looks, by its times: from the first to the last."""
+    first, last = 1, (await log.head(account)).position
+    if isinstance(query.since, int):
+        first = query.since
+    elif query.since is not None:
+        first = await log.position_at(account, microseconds(query.since) - 1) + 1
+    if isinstance(query.until, int):
+        last = min(last, query.until)
+    elif query.until is not None:
+        last = await log.position_at(account, microseconds(query.until))
+    return first, last
+
+
+async def _of_request(
+    log: Log, projections: Projections, account: str, query: EventQuery, first: int, last: int, limit: int
+) -> EventPage:
+    """The records of a request of this service, whose id carries when it came: they follow soon, and together."""
+    asked_at = id_time(query.request_id or "") or 0
+    before = await log.position_at(account, asked_at - 1)
+    latest = await log.position_at(account, asked_at + REQUEST_MICROSECONDS_MAX)
+    after, latest = max(before, first - 1), min(last, latest, before + EXAMINED_PER_PAGE)
+    positions: list[int] = []
+    while after < latest:
+        rows = await log.read(account, after, min(ROWS_PER_READ, latest - after))
+        positions += (row.position for row in rows if open_envelope(row).request_id == query.request_id)
+        after = rows[-1].position
+        if positions and positions[-1] != after:
+            break
+    others = msgspec.structs.replace(query, request_id=None)
+    found = await projections.read(lambda connection: _Search(connection, account, others).among(positions))
+    rows = await log.get(account, found)
+    if query.descending:
+        rows.reverse()
+    return EventPage(rows[:limit], rows[limit - 1].position if len(rows) > limit else None)
+
+
+class _Search:
+    """One query against the tables. Lives within one read transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, account: str, query: EventQuery) -> None:
+        self._connection = connection
+        self._account = account
+        self._descending = query.descending
+        self._things = list(self._find_things(query))
+        self._conditions = list(_conditions(query))
+
+    def page(self, first: int, last: int, limit: int) -> tuple[list[int], int | None]:
+        """Up to `limit` positions from the first to the last, and the position beyond which to go on."""
+        if self._things:
+            narrowing = len(self._things) > 1 or self._conditions
+            wanted = EXAMINED_PER_PAGE if narrowing else limit + 1
+            examined = self._mentioning(self._things[0], first, last, wanted)
+            found = self._narrowed(examined, self._things[1:], limit) if narrowing else examined[:limit]
+            exhausted = len(examined) < wanted
+        elif self._conditions:
+            window = range(first, last + 1)
+            examined = list(islice(reversed(window) if self._descending else window, EXAMINED_PER_PAGE))
+            found = self._scanned(min(examined[0], examined[-1]), max(examined[0], examined[-1]), limit)
+            exhausted = len(examined) == len(window)
+        else:
+            window = range(first, last + 1)
+            found = examined = list(islice(reversed(window) if self._descending else window, limit))
+            exhausted = len(examined) == len(window)
+        if len(found) == limit and (not exhausted or found[-1] != examined[-1]):
+            return found, found[-1]
+        return found, None if exhausted else examined[-1]
+
+    def among(self, positions: Sequence[int]) -> list[int]:
+        """Of these positions those that meet the query."""
+        return self._narrowed(positions, self._things, len(positions))
+
+    def _find_things(self, query: EventQuery) -> Iterator[Things]:
+        """The things that a query names: a record must mention one of each set."""
+        if query.user is not None:
+            holders = self._connection.execute(
+                "SELECT value FROM things JOIN current_entries ON owner = id"
+                " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3"
+                " UNION SELECT value FROM things JOIN past_entries ON owner = id"
+                " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3",
+                (self._account, USERS.name, query.user.lower()),
+            )
+            yield self._numbers(USER, {query.user, query.user.lower(), *(user_id for (user_id,) in holders)})
+        for kind, name in ((POLICY, query.policy), (ACTOR, query.actor), (REQUEST, query.request_id)):
+            if name is not None:
+                yield self._numbers(kind, {name})
+
+    def _numbers(self, kind: str, names: set[str]) -> Things:
+        return frozenset(
+            number
+            for name in names
+            for (number,) in self._connection.execute(
+                "SELECT id FROM things WHERE account = ? AND kind = ? AND name = ?", (self._account, kind, name)
+            )
         )
-        found.update(position for (position,) in rows)
-    return sorted(found)[:limit]
+
+    def _mentioning(self, things: Things, first: int, last: int, limit: int) -> list[int]:
+        """The positions of the records that mention any of these things, in order."""
+        order = "DESC" if self._descending else "ASC"
+        sql = (
+            "SELECT position FROM audit_index WHERE thing = ? AND position BETWEEN ? AND ?"
+            f" ORDER BY position {order} LIMIT ?"
+        )
+        each = ((row[0] for row in self._connection.execute(sql, (thing, first, last, limit))) for thing in things)
+        found = dict.fromkeys(merge(*map(list, each), reverse=self._descending))
+        return list(islice(found, limit))
+
+    def _narrowed(self, positions: Sequence[int], things: Sequence[Things], limit: int) -> list[int]:
+        """Of these positions those that mention one of each set of things and meet the conditions."""
+        tests, values = self._tests(things)
+        rows = self._connection.execute(
+            "SELECT position FROM json_each(?) candidate CROSS JOIN event_rows ON account = ? AND"
+            f" position = candidate.value WHERE {' AND '.join(tests)} LIMIT ?",
+            (msgspec.json.encode(positions).decode(), self._account, *values, limit),
+        )
+        return [position for (position,) in rows]
+
+    def _scanned(self, first: int, last: int, limit: int) -> list[int]:
+        """The positions between these that meet the conditions."""
+        tests, values = self._tests(())
+        rows = self._connection.execute(
+            f"SELECT position FROM event_rows WHERE account = ? AND position BETWEEN ? AND ? AND {' AND '.join(tests)}"
+            f" ORDER BY position {'DESC' if self._descending else 'ASC'} LIMIT ?",
+            (self._account, first, last, *values, limit),
+        )
+        return [position for (position,) in rows]
+
+    def _tests(self, mentioned: Sequence[Things]) -> tuple[list[str], list[Any]]:
+        tests = ["true", *(test for test, _ in self._conditions)]
+        values: list[Any] = [value for _, value in self._conditions]
+        for things in mentioned:
+            places = ",".join("?" * len(things))
+            tests.append(
+                f"EXISTS (SELECT 1 FROM audit_index i WHERE thing IN ({places}) AND i.position = event_rows.position)"
+            )
+            values += things
+        return tests, values
 
 
-def _meets(row: Row, query: EventQuery, sets: Sequence[frozenset[str]]) -> bool:
-    record = open_envelope(row)
-    if (
-        (query.action is not None and record.action != query.action)
-        or (query.outcome is not None and record.outcome != query.outcome)
-        or (query.request_id is not None and record.request_id != query.request_id)
-        or (query.source_ip is not None and record.source_ip != query.source_ip)
-        or (query.type is not None and (record.event is None or record.event["type"] != query.type))
-    ):
-        return False
-    return len(sets) < 2 or all(not terms_.isdisjoint(terms(read_record(row))) for terms_ in sets[1:])
+def _conditions(query: EventQuery) -> Iterator[tuple[str, str]]:
+    """What the row of an event must be like, beside mentioning what it must mention."""
+    for column in ("action", "outcome", "type"):
+        if (value := getattr(query, column)) is not None:
+            yield f"call IN (SELECT id FROM calls WHERE {column} = ?)", value
+    if query.source_ip is not None:
+        yield "caller IN (SELECT id FROM callers WHERE source_ip = ?)", query.source_ip

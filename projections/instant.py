@@ -1,7 +1,8 @@
 """An account as of one of its records, through the same interface as the present: `iam.state.State`.
 
-Every question is an indexed look-up of just the rows it needs. The projections must have caught up to the position.
-Lives on a reading thread, with the connection that was given to it, inside one read transaction.
+Every question is an indexed look-up of just the rows it needs, and costs the same however long the history is. The
+projections must have caught up to the position. Lives on a reading thread, with the connection that was given to
+it, inside one read transaction.
 """
 
 import sqlite3
@@ -12,16 +13,25 @@ from iam.relations import Relation, V
 from iam.state import World
 from projections.intervals import load_value
 
-_HELD = """
-    SELECT member, value, document AS digest, valid_from FROM current_entries
-    WHERE account = :account AND relation = :relation AND owner = :owner AND {members} AND valid_from <= :position
-    UNION ALL
-    SELECT member, value, document, valid_from FROM past_entries
-    WHERE account = :account AND relation = :relation AND owner = :owner AND {members} AND valid_from <= :position
-    AND valid_to > :position
+_OWNER = "(SELECT id FROM things WHERE account = :account AND kind = :relation AND name = :owner)"
+_POWERS = ",".join(f"({1 << power})" for power in range(48))
+# Where what held at a position may be filed: see projections/intervals.py. No node is beyond the last record.
+_NODES = f"""
+    (SELECT (:position & ~(2 * column1 - 1)) | column1 AS node FROM (VALUES {_POWERS})
+    WHERE column1 <= (SELECT position FROM checkpoints WHERE account = :account))
 """
-_WITH_DOCUMENT = "SELECT member, value, valid_from, d.document FROM ({held}) LEFT JOIN documents d USING (digest)"
-_ONE = _WITH_DOCUMENT.format(held=_HELD.format(members="member = :member"))
+_HELD = f"""
+    SELECT member, value, document, valid_from FROM current_entries
+    WHERE owner = {_OWNER} AND {{members}} AND valid_from <= :position
+    UNION ALL
+    SELECT member, value, document, valid_from FROM {_NODES} nodes CROSS JOIN past_entries entry
+    ON owner = {_OWNER} AND entry.node = nodes.node AND {{members}}
+    WHERE valid_from <= :position AND valid_to > :position
+"""
+_WITH_DOCUMENT = (
+    "SELECT member, value, valid_from, (SELECT document FROM documents WHERE digest = held.document) FROM ({held}) held"
+)
+_ONE = _WITH_DOCUMENT.format(held=_HELD.format(members="member = :member")) + " LIMIT 1"
 _ALL = _WITH_DOCUMENT.format(held=_HELD.format(members="true"))
 _BEHIND = _WITH_DOCUMENT.format(held=_HELD.format(members="member > :member")) + " ORDER BY member"
 _COUNT = f"SELECT count(*) FROM ({_HELD.format(members='true')})"

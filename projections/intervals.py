@@ -2,6 +2,12 @@
 
 A batch of records becomes a few multi-row statements: what began and ended within the batch is put together in
 memory first. That keeps the projection far from the speed of one statement per change.
+
+Past entries lie in a relational interval tree (Kriegel, Pötke, Seidl, VLDB 2000). Each is filed under its `node`:
+of all positions at which it held, the one that is divisible by the highest power of two. An entry that held at a
+position can then only be under that position, or under one of the rounder numbers around it, one per power of two.
+So the past at any position is a look at a handful of nodes. How long the history is does not matter, and no node
+has more entries of an owner than that owner had members at one time.
 """
 
 import sqlite3
@@ -14,83 +20,109 @@ import msgspec
 from eventstore.record import Record, microseconds
 from iam.events import AnyEvent
 from iam.relations import ALL, Change, Relation
+from projections.interned import Interned
 
-Key = tuple[str, str, str, str]  # account, relation, owner, member
 Begun = tuple[str, bytes | None, int, int]  # value, document digest, position, time
+Ended = tuple[int, int]  # position, time
 
 ROWS_PER_STATEMENT = (128, 16, 1)
 
-_ENTRY = "account, relation, owner, member, value, document, valid_from, from_time"
-_ENTRY_KEY = "account = ? AND relation = ? AND owner = ? AND member = ?"
 _MOVE = """
-    INSERT INTO past_entries
-    SELECT account, relation, owner, member, entry.value, document, valid_from, from_time,
-        ended.value ->> 4, ended.value ->> 5
-    FROM json_each(?) ended CROSS JOIN current_entries entry
-    ON account = ended.value ->> 0 AND relation = ended.value ->> 1
-    AND owner = ended.value ->> 2 AND member = ended.value ->> 3
+    INSERT INTO {past}
+    SELECT owner, node(valid_from, ended.value ->> 2), member, entry.value, document, valid_from, from_time,
+        ended.value ->> 2, ended.value ->> 3
+    FROM json_each(?) ended CROSS JOIN {current} entry ON owner = ended.value ->> 0 AND member = ended.value ->> 1
+"""
+_MOVE_ALL = """
+    INSERT INTO {past}
+    SELECT owner, node(valid_from, ?2), member, value, document, valid_from, from_time, ?2, ?3
+    FROM {current} WHERE owner = ?1
 """
 
 _encode = msgspec.json.Encoder().encode
 
 
+def node(valid_from: int, valid_to: int) -> int:
+    """Where an entry that held from the one position up to before the other is filed."""
+    last = valid_to - 1
+    power = ((valid_from - 1) ^ last).bit_length() - 1
+    return last >> power << power
+
+
 class Intervals:
     """The entries that began and ended in a batch of records, before they are written."""
 
-    def __init__(self) -> None:
-        self._begun: dict[Key, Begun] = {}
-        self._ended: dict[Key, tuple[int, int]] = {}  # entries from before the batch
-        self._emptied: dict[tuple[str, str, str], tuple[int, int]] = {}  # owners from before the batch
+    def __init__(self, things: Interned) -> None:
+        self._things = things
+        self._begun: dict[int, dict[str, Begun]] = {}  # by owner and member
+        self._ended: dict[tuple[int, str], Ended] = {}  # entries from before the batch
+        self._emptied: dict[int, Ended] = {}  # owners whose entries from before the batch have all ended
         self._past: list[tuple[Any, ...]] = []
         self._documents: dict[bytes, str] = {}
+        self._whole: set[str] = set()  # accounts that have nothing from before the batch
 
     def add(self, record: Record[AnyEvent]) -> None:
         """Take in what a record changed. Records of one ledger come in order."""
+        if record.position == 1:
+            self._whole.add(record.account)
         if record.event is None:
             return
         at = (record.position, microseconds(record.effective_at))
+        account = record.account
+        whole = account in self._whole
         for change in record.event.changes():
+            owner = self._things[account, change.relation.name, change.owner]
             if change.member is None:
-                self._end_all(record.account, change, at)
+                self._end_all(owner, at, whole)
             else:
-                self._begin_or_end(record.account, change, change.member, at)
+                self._begin_or_end(owner, change, change.member, at, whole)
 
-    def _end_all(self, account: str, change: Change, at: tuple[int, int]) -> None:
-        owner = (account, change.relation.name, change.owner)
-        for key in [key for key in self._begun if key[:3] == owner]:
-            self._past.append((*key, *self._begun.pop(key), *at))
-        self._emptied.setdefault(owner, at)
+    def _end_all(self, owner: int, at: Ended, whole: bool) -> None:
+        for member, begun in self._begun.pop(owner, {}).items():
+            self._end(owner, member, begun, at)
+        if not whole:
+            self._emptied.setdefault(owner, at)
 
-    def _begin_or_end(self, account: str, change: Change, member: str, at: tuple[int, int]) -> None:
-        key = (account, change.relation.name, change.owner, member)
-        begun = self._begun.pop(key, None)
+    def _begin_or_end(self, owner: int, change: Change, member: str, at: Ended, whole: bool) -> None:
+        members = self._begun.get(owner)
+        if members is None:
+            members = self._begun[owner] = {}
+        begun = members.pop(member, None)
         if begun is not None:
-            self._past.append((*key, *begun, *at))
-        elif not change.fresh and key[:3] not in self._emptied:
-            self._ended.setdefault(key, at)
+            self._end(owner, member, begun, at)
+        elif not (change.fresh or whole or owner in self._emptied):
+            self._ended.setdefault((owner, member), at)
         if change.value is not None:
             value, document = dump_value(change.relation, change.value)
             digest = None
             if document is not None:
                 digest = sha256(document.encode()).digest()
                 self._documents[digest] = document
-            self._begun[key] = (value, digest, *at)
+            members[member] = (value, digest, *at)
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Bring the tables up to date, within the caller's transaction."""
+    def _end(self, owner: int, member: str, begun: Begun, at: Ended) -> None:
+        if begun[2] != at[0]:  # else it never held after any record
+            self._past.append((owner, node(begun[2], at[0]), member, *begun, *at))
+
+    def write(self, connection: sqlite3.Connection, prefix: str) -> None:
+        """Bring the tables up to date, within the caller's transaction. The connection must know `node`."""
+        current, past = f"{prefix}current_entries", f"{prefix}past_entries"
         if self._ended:
-            connection.execute(_MOVE, (_encode([(*key, *at) for key, at in self._ended.items()]).decode(),))
-            gone = [key for key in self._ended if key not in self._begun]  # the others are replaced below
-            connection.executemany(f"DELETE FROM current_entries WHERE {_ENTRY_KEY}", gone)
+            ended = _encode([(*key, *at) for key, at in self._ended.items()]).decode()
+            connection.execute(_MOVE.format(current=current, past=past), (ended,))
+            gone = [key for key in self._ended if key[1] not in self._begun.get(key[0], ())]  # the others are replaced
+            connection.executemany(f"DELETE FROM {current} WHERE owner = ? AND member = ?", gone)
         for owner, at in self._emptied.items():
-            of_owner = "FROM current_entries WHERE account = ? AND relation = ? AND owner = ?"
-            connection.execute(f"INSERT INTO past_entries SELECT {_ENTRY}, ?, ? {of_owner}", (*at, *owner))
-            connection.execute(f"DELETE {of_owner}", owner)
-        insert(connection, "INSERT OR IGNORE INTO documents", list(self._documents.items()))
-        insert(connection, "INSERT INTO past_entries", self._past)
-        insert(
-            connection, "INSERT OR REPLACE INTO current_entries", [(*key, *begun) for key, begun in self._begun.items()]
-        )
+            connection.execute(_MOVE_ALL.format(current=current, past=past), (owner, *at))
+            connection.execute(f"DELETE FROM {current} WHERE owner = ?", (owner,))
+        insert(connection, f"INSERT OR IGNORE INTO {prefix}documents", sorted(self._documents.items()))
+        insert(connection, f"INSERT INTO {past}", sorted(self._past))
+        begun = [
+            (owner, member, *self._begun[owner][member])
+            for owner in sorted(self._begun)
+            for member in sorted(self._begun[owner])
+        ]
+        insert(connection, f"INSERT OR REPLACE INTO {current}", begun)
 
 
 def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -136,8 +168,9 @@ def load_value(relation: Relation[Any], value: str, document: str | None) -> Any
 def current_changes(connection: sqlite3.Connection, account: str) -> Iterator[Change]:
     """The open entries of an account, as the changes that would bring an empty state to where it is."""
     rows = connection.execute(
-        "SELECT relation, owner, member, value, d.document FROM current_entries"
-        " LEFT JOIN documents d ON d.digest = current_entries.document WHERE account = ?",
+        "SELECT kind, name, member, value, d.document FROM things"
+        " JOIN current_entries ON owner = id LEFT JOIN documents d ON digest = current_entries.document"
+        " WHERE account = ?",
         (account,),
     )
     texts: dict[str, str] = {}

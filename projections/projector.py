@@ -15,7 +15,8 @@ from eventstore.log import Log, all_heads
 from eventstore.record import Head, Record, head_of
 from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record
-from projections.store import START, Checkpoint, Projections, checkpoint_of, checkpoints
+from projections.store import Projections
+from projections.tables import START, Checkpoint, checkpoint_of, checkpoints
 
 logger = logging.getLogger(__name__)
 

@@ -10,33 +10,22 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from eventstore.record import EMPTY, Record
+from eventstore.record import Record
 from iam.events import AnyEvent
-from projections.intervals import Intervals, insert
-from projections.terms import terms
+from projections import tables
+from projections.intervals import node
+from projections.tables import BESIDE, Checkpoint, Tables
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1  # raise it when the tables or what is put into them change: an older file is made anew
+SCHEMA_VERSION = 2  # raise it when the tables or what is put into them change: an older file is made anew
 READERS = 2
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """The last record of a ledger that the projections know."""
-
-    position: int
-    hash: str
-
-
-START = Checkpoint(0, EMPTY.hash)
 
 
 class Projections:
@@ -49,6 +38,7 @@ class Projections:
         self._readers = ThreadPoolExecutor(READERS, "projections-read")
         self._writer = ThreadPoolExecutor(1, "projections-write")
         self._write_connection = _open_for_writing(path)
+        self._tables: dict[str, Tables] = {}  # by prefix
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask a question on a reading thread. It sees one consistent state of the file."""
@@ -65,39 +55,48 @@ class Projections:
         finally:
             connection.execute("ROLLBACK")
 
-    async def write(self, records: Iterable[Record[AnyEvent]], checkpoints: Mapping[str, Checkpoint]) -> None:
-        """Take in records and move the checkpoints, all in one transaction."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._write, records, checkpoints)
+    async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
+        """Run statements on the writing thread, in one transaction."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._change, statements)
 
-    def _write(self, records: Iterable[Record[AnyEvent]], checkpoints: Mapping[str, Checkpoint]) -> None:
-        intervals = Intervals()
-        index: list[tuple[str, str, int]] = []
-        starts: dict[str, int] = {}
-        for record in records:
-            starts.setdefault(record.account, record.position)
-            intervals.add(record)
-            index += ((record.account, term, record.position) for term in terms(record))
-        rows = [(account, checkpoint.position, checkpoint.hash) for account, checkpoint in checkpoints.items()]
-        with self._transaction() as connection:
-            for account, first in starts.items():
-                known = checkpoint_of(connection, account).position
-                if known != first - 1:
-                    raise RuntimeError(f"records of {account} from {first} on do not follow the checkpoint at {known}")
-            intervals.write(connection)
-            insert(connection, "INSERT INTO audit_index", index)
-            insert(connection, "INSERT OR REPLACE INTO checkpoints", rows)
+    def _change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
+        connection = self._write_connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            statements(connection)
+        except BaseException:
+            self._tables.clear()  # they may know what is undone now
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    async def write(
+        self, records: Iterable[Record[AnyEvent]], reached: Mapping[str, Checkpoint], prefix: str = ""
+    ) -> None:
+        """Take in records and move the checkpoints, all in one transaction."""
+
+        def take(connection: sqlite3.Connection) -> None:
+            if prefix not in self._tables:
+                self._tables[prefix] = Tables(connection, prefix)
+            self._tables[prefix].take(records, reached)
+
+        await self.change(take)
 
     async def forget(self, account: str) -> None:
         """Drop all that is known of an account whose ledger is not the one that was projected."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._forget, account)
+        await self.change(partial(tables.forget, account=account))
+        self._tables.clear()
 
-    def _forget(self, account: str) -> None:
-        with self._transaction() as connection:
-            for table in ("current_entries", "past_entries", "audit_index", "checkpoints"):
-                connection.execute(f"DELETE FROM {table} WHERE account = ?", (account,))
+    async def begin_beside(self) -> None:
+        """Begin a second set of tables, which `write` fills under the prefix BESIDE while the first one answers."""
+        self._tables.pop(BESIDE, None)
+        await self.change(tables.create_beside)
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._write_connection)
+    async def swap(self) -> None:
+        """Put the second set of tables in the place of the first."""
+        await self.change(tables.swap)
+        self._tables.clear()
 
     def remake(self) -> None:
         """Start again from nothing, as what is there cannot be read. Nobody may be reading or writing meanwhile."""
@@ -105,6 +104,7 @@ class Projections:
         _delete(self.path)
         self._local = threading.local()
         self._write_connection = _open_for_writing(self.path)
+        self._tables.clear()
 
     async def close(self) -> None:
         """Wait for what is under way and close every connection."""
@@ -116,33 +116,6 @@ class Projections:
         for connection in (*self._connections, self._write_connection):
             connection.close()
         self._connections.clear()
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE to COMMIT, or ROLLBACK."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK" if error else "COMMIT")
-
-
-def checkpoint_of(connection: sqlite3.Connection, account: str) -> Checkpoint:
-    """How far the projections have read the account's ledger."""
-    row = connection.execute("SELECT position, hash FROM checkpoints WHERE account = ?", (account,)).fetchone()
-    return Checkpoint(*row) if row else START
-
-
-def checkpoints(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
-    """How far the projections have read every ledger they know."""
-    rows = connection.execute("SELECT account, position, hash FROM checkpoints")
-    return {account: Checkpoint(position, digest) for account, position, digest in rows}
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:
@@ -177,9 +150,15 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each is written again at a checkpoint
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
+        connection.execute("PRAGMA legacy_alter_table = ON")  # a table is swapped without a look at the views
+        connection.create_function("node", 2, node, deterministic=True)
         if version == 0:
-            schema = files("projections").joinpath("schema.sql").read_text()
-            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.execute("BEGIN IMMEDIATE")
+            tables.create(connection)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        else:
+            tables.drop_beside(connection)  # somebody was interrupted while making them
     except BaseException:
         connection.close()
         raise

@@ -42,12 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     _flag(serve, "--quota", [], "set a quota of IAM, as in PoliciesPerUser=20; may be repeated", action="append")
 
     verify = _verb(verbs, "verify", "verify", "recompute every hash chain and compare the projections with the fold")
+    _flag(verify, "--checkpoint", None, "a checkpoint that was kept; the ledger must continue the one that it tells of")
+    _flag(verify, "--public-key", None, "the key that signed it, or a file with it; this service's own if not given")
     _json(verify)
     _verb(verbs, "rebuild", "rebuild", "make the projections anew from the ledger")
     replay = _verb(verbs, "replay", "replay", "print an account's state at an instant, folded from the ledger")
     _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state")
     _flag(replay, "--user", None, "of this user only, by name or id")
     _flag(replay, "--at", None, "an RFC 3339 time or @position; the present if not given")
+    export = _verb(verbs, "export", "export", "print records for other tools, as many as there are")
+    _flag(export, "--account", None, "of this account only; of every account if not given")
+    _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
+    _flag(export, "--to", None, "recorded at or before this RFC 3339 time")
+    _flag(export, "--format", "jsonl", "how records are written", choices=("jsonl", "csv", "cloudtrail"))
     bench = _verb(
         verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine", data=False
     )
@@ -82,7 +89,7 @@ def _flag(
     kind: Callable[[str], object] | None = None,
 ) -> None:
     """A flag with its twin in the environment; the flag wins."""
-    twin = "IAM_LEDGER_" + name.removeprefix("--").upper()
+    twin = "IAM_LEDGER_" + name.removeprefix("--").replace("-", "_").upper()
     value = os.environ.get(twin)
     shown = "" if default in (None, []) else f", {default} if not given"
     text = f"{text}{shown} (or ${twin})"

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -23,8 +24,9 @@ from iam.events import AnyEvent
 from iam.state import World
 from projections.records import UnknownEvent, read_record
 from projections.store import SCHEMA_VERSION as PROJECTIONS_VERSION
-from projections.store import checkpoints
+from projections.tables import checkpoints
 from tools.comparing import Comparison, Fold
+from tools.trees import Continuation, TileComparison
 from tools.undisturbed import connect
 
 RECORDS_PER_PAGE = 1000
@@ -53,6 +55,16 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"ledger {self.account}{place}: {self.problem}" if self.account is not None else self.problem
 
 
+class Continuity(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint held against the ledger: it continues the one of the checkpoint, or the problem says why not."""
+
+    origin: str
+    size: int  # records
+    root: str  # base64
+    own_key: bool  # its signature was checked with the service's own key
+    problem: str | None = None
+
+
 class Report(msgspec.Struct):
     """What an audit found."""
 
@@ -66,11 +78,13 @@ class Report(msgspec.Struct):
     records_behind: int = 0
     differing: int = 0
     differences: list[Finding] = []  # the first few
+    checkpoint: Continuity | None = None
 
     @property
     def sound(self) -> bool:
         """Nothing is wrong with what is there."""
-        return not self.broken and not self.differing
+        held = self.checkpoint is None or self.checkpoint.problem is None
+        return held and not self.broken and not self.differing
 
     def differ(self, account: str | None, problem: str) -> None:
         """Count a difference between the projections and the fold, and keep the first few."""
@@ -79,8 +93,17 @@ class Report(msgspec.Struct):
             self.differences.append(Finding(problem, account))
 
 
-def audit(ledger: Path, projections: Path, at_rest: Mapping[Path, bool], world: World) -> Report:
-    """Audit the files of a data folder. `at_rest` says of each whether nobody writes to it."""
+def audit(
+    ledger: Path,
+    projections: Path,
+    at_rest: Mapping[Path, bool],
+    world: World,
+    continuation: Continuation | None = None,
+) -> Report:
+    """Audit the files of a data folder. `at_rest` says of each whether nobody writes to it.
+
+    A continuation is given every sound row of every ledger.
+    """
     report = Report()
     try:
         with (
@@ -88,7 +111,7 @@ def audit(ledger: Path, projections: Path, at_rest: Mapping[Path, bool], world: 
             _projections(projections, at_rest[projections], report) as projected,
         ):
             report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _file_problems(connection)]
-            _Audit(connection, projected, report, world).run()
+            _Audit(connection, projected, report, world, continuation).run()
     except UNREADABLE as error:
         report.broken.append(Finding(f"{ledger.name} cannot be read: {_line(error)}"))
     return report
@@ -161,12 +184,18 @@ class _Audit:
     """One pass over all ledgers, into a report."""
 
     def __init__(
-        self, ledger: sqlite3.Connection, projections: sqlite3.Connection | None, report: Report, world: World
+        self,
+        ledger: sqlite3.Connection,
+        projections: sqlite3.Connection | None,
+        report: Report,
+        world: World,
+        continuation: Continuation | None,
     ) -> None:
         self._ledger = ledger
         self._projections = projections
         self._report = report
         self._world = world
+        self._continuation = continuation
 
     def run(self) -> None:
         """Audit every ledger, and look for projections of ledgers that there are none of."""
@@ -204,6 +233,8 @@ class _Audit:
                 head = follow(head, row)
                 report.records += 1
                 contents.take(row, head)
+                if self._continuation is not None:
+                    self._continuation.take(row)
         except BrokenChain as broken:
             report.broken.append(Finding(broken.problem, account, broken.position))
         except UNREADABLE as error:
@@ -234,10 +265,12 @@ class _Contents:
         self._report = report
         self._fold: Fold | None = Fold(account, world)
         self._comparison: Comparison | None = None
+        self._tiles: TileComparison | None = None
         self._compared: int | None = None  # the position of the checkpoint
         try:
             if projections is not None:
-                self._comparison = Comparison(projections, account)
+                self._comparison = Comparison(projections, account, world)
+                self._tiles = TileComparison(projections, account)
                 self._conclude(EMPTY)
         except UNREADABLE as error:
             report.differ(account, f"they cannot be read: {_line(error)}")
@@ -252,8 +285,8 @@ class _Contents:
         except (LookupError, ValueError, TypeError) as error:
             problem = f"its event does not follow from the ones before: {type(error).__name__} {error}"
             raise BrokenChain(row.account, row.position, problem) from error
-        if self._comparison is not None:
-            self._differ(self._comparison.take(record, past))
+        if self._comparison is not None and self._tiles is not None:
+            self._differ(chain(self._comparison.take(record, past, self._fold), self._tiles.take(row.hash)))
             self._conclude(head)
 
     def _read(self, row: Row) -> Record[AnyEvent] | None:
@@ -273,14 +306,16 @@ class _Contents:
 
     def _conclude(self, head: Head) -> None:
         """Compare, if the projections' checkpoint is here, and be done with them."""
-        if self._comparison is None or self._fold is None or self._comparison.checkpoint.position != head.position:
+        if self._comparison is None or self._tiles is None or self._fold is None:
+            return
+        if self._comparison.checkpoint.position != head.position:
             return
         if self._comparison.checkpoint.hash != head.hash:
             self._report.differ(
                 self._account, f"the checkpoint @{head.position} of the projections is of another ledger"
             )
         else:
-            self._differ(self._comparison.conclude(self._fold))
+            self._differ(chain(self._comparison.conclude(self._fold), self._tiles.conclude()))
         self._compared = head.position
         self.close()
 

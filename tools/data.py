@@ -6,6 +6,7 @@
 import os
 import sqlite3
 import tempfile
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -15,6 +16,7 @@ from api.service import Service
 from eventstore.lock import FolderLock, Locked
 from eventstore.log import Log, LogError
 from eventstore.memory import MemoryLog
+from eventstore.notes import SigningKey
 from eventstore.sqlite import SqliteLog
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
@@ -24,6 +26,7 @@ from tools.failure import Failure
 
 MEMORY = "memory:"
 KEY_BYTES = 32
+SIGNING_KEY_VARIABLE = "IAM_LEDGER_CHECKPOINT_KEY"
 
 
 class DataFolder:
@@ -63,14 +66,25 @@ class DataFolder:
 
         Raises Failure where it cannot be read or made.
         """
-        path = self._keys / "request-digest"
+        return self._key("request-digest", "or repeated calls are not recognised")
+
+    def signing_key(self, *, make: bool = True) -> SigningKey:
+        """The key of checkpoints: the environment's, or one made at the first start like that of request digests.
+
+        Raises Failure where it cannot be read, or made; without `make`, also where there is none.
+        """
+        loss = "or its checkpoints are taken for forged"
+        return _given_signing_key() or SigningKey(self._key("checkpoint", loss, make=make))
+
+    def _key(self, name: str, loss: str, *, make: bool = True) -> bytes:
+        path = self._keys / name
         try:
-            return self._read_or_make(path)
+            return self._read_or_make(path, loss, make)
         except OSError as error:
             raise Failure(f"cannot use {path}: {error.strerror}") from error
 
-    def _read_or_make(self, path: Path) -> bytes:
-        if not path.exists():
+    def _read_or_make(self, path: Path, loss: str, make: bool) -> bytes:
+        if make and not path.exists():
             with tempfile.NamedTemporaryFile(dir=self._keys, delete=False) as file:  # created with mode 0600
                 file.write(os.urandom(KEY_BYTES))
                 file.flush()
@@ -79,8 +93,19 @@ class DataFolder:
             sync_folder(self._keys)
         key = path.read_bytes()
         if len(key) != KEY_BYTES:
-            raise Failure(f"{path} is damaged: put it back from a backup, or repeated calls are not recognised")
+            raise Failure(f"{path} is damaged: put it back from a backup, {loss}")
         return key
+
+
+def _given_signing_key() -> SigningKey | None:
+    """The key of checkpoints that the environment names, if it does. Raises Failure where it is none."""
+    text = os.environ.get(SIGNING_KEY_VARIABLE)
+    if text is None:
+        return None
+    try:
+        return SigningKey(b64decode(text.strip(), validate=True))
+    except ValueError:
+        raise Failure(f"{SIGNING_KEY_VARIABLE} is not {KEY_BYTES} bytes in base64") from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -104,23 +129,27 @@ async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) 
     world = World(catalogue(), quotas)
     if log_url == MEMORY:
         with tempfile.TemporaryDirectory(prefix="iam-ledger-") as temporary:
-            async with _service(MemoryLog(), Path(temporary) / "projections.db", world, os.urandom(32)) as service:
+            projections = Path(temporary) / "projections.db"
+            signing_key = _given_signing_key() or SigningKey(os.urandom(KEY_BYTES))
+            async with _service(MemoryLog(), projections, world, os.urandom(KEY_BYTES), signing_key) as service:
                 yield service
         return
     if log_url is not None:
         raise Failure(f"--log {log_url}: only {MEMORY} and a SQLite file in the data folder exist so far")
     folder.create()
     with folder.lock():
-        digest_key = folder.digest_key()
+        digest_key, signing_key = folder.digest_key(), folder.signing_key()
         log = await open_log(folder.ledger)
-        async with _service(log, folder.projections, world, digest_key) as service:
+        async with _service(log, folder.projections, world, digest_key, signing_key) as service:
             yield service
 
 
 @asynccontextmanager
-async def _service(log: Log, projections: Path, world: World, digest_key: bytes) -> AsyncIterator[Service]:
+async def _service(
+    log: Log, projections: Path, world: World, digest_key: bytes, signing_key: SigningKey
+) -> AsyncIterator[Service]:
     try:
-        service = Service(log, Projections(projections), world, digest_key)
+        service = Service(log, Projections(projections), world, digest_key, signing_key)
     except (OSError, sqlite3.Error) as error:
         await log.close()
         raise Failure(f"cannot open {projections}: {error}") from error

@@ -25,8 +25,11 @@ from api.body import BODY_BYTES_MAX
 from api.constraints import empty_list, must_not_be_empty
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
 from api.events import EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX
+from api.flow import STALLED_SECONDS
+from api.followers import FOLLOWERS_MAX
 from api.model import Listing, Mapped, Member, Operation, Scalar, Shape, Structure
 from api.pages import ITEMS_PER_PAGE
+from api.stream import HEARTBEAT_SECONDS
 from iam.errors import IamError, MalformedInput, ValidationError
 from iam.quotas import Quotas
 from tools.__main__ import _parser as command_line
@@ -49,10 +52,23 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "that hold events of a newer program, and what was met.",
         {},
     ),
+    "GET /v1/checkpoint": (
+        "The account's ledger as it is now, signed: `checkpoint` is a note in C2SP's format, over the root of a Merkle "
+        "tree of all records. `origin`, `size` and `root` are what it says, `public_key` checks its signature, `basis` "
+        "is the position and the instant of the answer. With `Accept: text/plain`, the note alone. "
+        "[Operations](operations.md#checkpoints) says how to use it.",
+        {
+            "from": "the size of an earlier checkpoint; then `consistency` proves, by RFC 6962 and in base64, that the "
+            "ledger continues that one. Not with `text/plain`"
+        },
+    ),
     "GET /v1/events": (
         "The account's records, oldest first, each exactly as it is stored; refused and unchanged calls are among "
         "them. All conditions hold together. A page may be short or empty and still have a `cursor`; the last has "
-        "`null`.",
+        "`null`. With `Accept: text/csv` or `Accept: application/x-ndjson` the answer is a table of all that meet the "
+        "conditions, of any length; one that fails on the way ends with a broken connection, never as if it were "
+        "whole. A line of JSON is a record as it is stored. In CSV, text that a spreadsheet would take for a formula "
+        "has an apostrophe in front.",
         {
             "user": "a user name, meaning everyone who ever bore it, or a user id",
             "policy": "the ARN of a managed policy",
@@ -64,9 +80,20 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
             "source_ip": "the address that the call came from",
             "from": "recorded at or after this time",
             "to": "recorded at or before this time",
-            "limit": f"records in a page, 1 to {EVENTS_PER_PAGE_MAX:,}; {EVENTS_PER_PAGE} if not given",
+            "limit": f"records in a page, 1 to {EVENTS_PER_PAGE_MAX:,}; {EVENTS_PER_PAGE} if not given. A table may "
+            "have more, and has all if not given",
             "cursor": "where the page before ended",
         },
+    ),
+    "GET /v1/events/stream": (
+        "The account's records as server-sent events, and then each new one as soon as it is durable. `id` is the "
+        "position, `event` the type of the event, or the outcome of a call that changed nothing, and `data` the record "
+        "as it is stored. A client that reconnects with a `Last-Event-ID` header, as browsers do by themselves, goes "
+        "on behind that position: nothing is lost or repeated, even if the service was killed meanwhile. A comment "
+        f"comes every {HEARTBEAT_SECONDS:g} seconds when nothing else does. A client that reads nothing for "
+        f"{STALLED_SECONDS:g} seconds is dropped. There can be {FOLLOWERS_MAX:,} streams at once; one more is answered "
+        "503.",
+        {"from": "`beginning`, which is meant if not given, `now`, or `@n` to begin with record n"},
     ),
     "GET /v1/events/{event}": ("One record as it is stored, by its event id or its position.", {}),
     "GET /v1/users/{name}/policies": (

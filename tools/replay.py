@@ -13,15 +13,16 @@ from typing import Any
 
 import msgspec
 
-from api.instants import Basis, resolve
+from api.instants import Basis, parse_instant, resolve
 from eventstore.log import Log
 from iam import relations as r
 from iam.commands import ListPolicies
-from iam.errors import IamError
+from iam.errors import IamError, NoSuchEntity
 from iam.policies import Policy, list_policies
 from iam.state import Account, World
-from iam.users import user_at
-from projections.records import UnknownEvent, read_record
+from iam.user_details import UserDetails, user_details
+from iam.users import find_holder
+from projections.records import UnknownEvent, read_event
 from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
 from tools.undisturbed import read_undisturbed
@@ -38,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
         return asyncio.run(_replay(folder, options.account, options.at, at_rest[folder.ledger]))
 
     state, basis = read_undisturbed([folder.ledger], read)
-    shown = {"account": state.account, "basis": basis}
+    shown: dict[str, Any] = {"account": state.account, "basis": basis}
     if options.user is None:
         shown |= {"users": _users(state), "policies": _policies(state)}
     else:
-        shown |= {"user": _user(state, _holder(state, options.user, basis))}
+        shown |= {"user": _user(state, options.user, basis)}
     print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
     return 0
 
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
 async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: bool) -> tuple[Account, Basis]:
     log = await open_log(folder.ledger, read_only=True, at_rest=at_rest)
     try:
-        basis = await resolve(log, account, at, datetime.now(UTC))
+        instant = None if at is None else parse_instant(at)
+        basis = await resolve(log, account, instant, datetime.now(UTC))
         return await fold(log, account, basis.position), basis
     except IamError as error:
         raise Failure(error.message) from error
@@ -68,45 +70,22 @@ async def fold(log: Log, account: str, position: int) -> Account:
     after = 0
     while after < position and (rows := await log.read(account, after, min(RECORDS_PER_PAGE, position - after))):
         for row in rows:
-            event = read_record(row).event
+            event = read_event(row)
             if event is not None:
                 state.apply(event.changes())
         after = rows[-1].position
     return state
 
 
-def _holder(state: Account, name: str, basis: Basis) -> str:
-    user_id = state.get(r.USERS, "", name.lower()) or (name if state.get(r.USER, name) else None)
-    if user_id is None:
-        raise Failure(f"account {state.account} has no user {name} at @{basis.position}")
-    return user_id
+def _user(state: Account, name: str, basis: Basis) -> UserDetails:
+    try:
+        return user_details(state, find_holder(state, name))
+    except NoSuchEntity as error:
+        raise Failure(f"account {state.account} has no user {name} at @{basis.position}") from error
 
 
-def _users(state: Account) -> list[dict[str, Any]]:
-    return [_user(state, user_id) for _, user_id in state.scan(r.USERS, "")]
-
-
-def _user(state: Account, user_id: str) -> dict[str, Any]:
-    user = user_at(state, user_id)
-    attached = state.members(r.USER_POLICIES, user_id)
-    inline = state.members(r.USER_INLINE_POLICIES, user_id)
-    return {
-        "user_name": user.user_name,
-        "user_id": user_id,
-        "arn": user.arn,
-        "path": user.path,
-        "created_at": user.created_at,
-        "tags": user.tags,
-        "permissions_boundary": user.permissions_boundary,
-        "attached": [
-            {"policy_name": name, "policy_arn": arn}
-            for arn, name in sorted(attached.items(), key=lambda item: (item[1].lower(), item[0]))
-        ],
-        "inline": [
-            {"policy_name": policy.policy_name, "policy_document": policy.document}
-            for _, policy in sorted(inline.items())
-        ],
-    }
+def _users(state: Account) -> list[UserDetails]:
+    return [user_details(state, user_id) for _, user_id in state.scan(r.USERS, "")]
 
 
 def _policies(state: Account) -> list[dict[str, Any]]:

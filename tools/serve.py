@@ -83,6 +83,7 @@ async def _serve(options: argparse.Namespace) -> int:
             for task in (started, stopped, failed):
                 task.cancel()
         finally:
+            service.followers.close()  # they would not end by themselves
             await runner.cleanup()
     return 0
 

@@ -92,7 +92,7 @@ def test_reading_creates_no_account(
 
 
 def test_refusals_are_recorded_once_there_is_an_account(account: Account) -> None:
-    """From the first change on, every write call leaves a record."""
+    """From the first change on, a refused call leaves a record too."""
     account.query("DeleteUser", UserName="alice")
     account.query("CreateUser", UserName="alice")
     account.query("DeleteUser", UserName="bob")

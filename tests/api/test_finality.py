@@ -1,9 +1,18 @@
 """A past answer is final: what was answered for an instant is answered again, whatever was in flight."""
 
+from __future__ import annotations
+
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +21,9 @@ from api.caller import unauthenticated
 from api.service import Request, Service
 from iam.quotas import Quotas
 from tools.data import DataFolder, open_service
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Account
 
 ACCOUNT = "123456789012"
 
@@ -67,3 +79,79 @@ async def test_records_are_stamped_after_every_instant_that_was_answered(
     await write(service, "CreateUser", user_name="bob")
 
     assert (await service.resolve(ACCOUNT, basis.instant.isoformat())).position == basis.position == 1
+
+
+# The same over HTTP
+
+
+def call(connection: HTTPConnection, account: Account, path: str, action: str, **parameters: Any) -> Any:
+    """The data of a JSON answer, over a connection that is kept."""
+    told = {"Authorization": account.authorization, "Content-Type": "application/json"}
+    connection.request("POST", path, json.dumps({"Action": action, **parameters}), told)
+    answer = json.loads(connection.getresponse().read())
+    assert answer["success"], answer
+    return answer["data"]
+
+
+def list_users(connection: HTTPConnection, account: Account, instant: str) -> Any:
+    """All users at an instant, with the basis."""
+    return call(connection, account, f"/at/{instant}/", "ListUsers", MaxItems=1000)
+
+
+def folded(events: list[dict[str, Any]], instant: str) -> tuple[int, set[tuple[str, str]]]:
+    """The last position up to the instant, and who was there then, from the account's records alone."""
+    users: dict[str, str] = {}
+    position = 0
+    for record in events:
+        if datetime.fromisoformat(record["recorded_at"]) > datetime.fromisoformat(instant):
+            break
+        position, event = record["position"], record["event"]
+        if event["type"] == "UserDeleted":
+            del users[event["user_id"]]
+        else:
+            users[event["user_id"]] = event["user_name"]
+    return position, set(users.items())
+
+
+def test_what_was_answered_while_writes_were_in_flight_is_answered_for_ever(account: Account) -> None:
+    """Readers ask about the very milliseconds that writers write in, and again when all is done."""
+    call_at = ("127.0.0.1", account.server.port)
+    done = Event()
+
+    def write(writer: int) -> None:
+        with closing(HTTPConnection(*call_at, timeout=20)) as connection:
+            for number in range(40):
+                name = f"user-{writer}-{number}"
+                call(connection, account, "/", "CreateUser", UserName=name)
+                if number % 4 == 1:
+                    call(connection, account, "/", "UpdateUser", UserName=name, NewUserName=f"{name}-renamed")
+                if number % 4 == 2:
+                    call(connection, account, "/", "DeleteUser", UserName=name)
+
+    def read(reader: int) -> dict[str, Any]:
+        answers = {}
+        chance = Random(reader)
+        with closing(HTTPConnection(*call_at, timeout=20)) as connection:
+            while not done.is_set():
+                at = datetime.now(UTC) - timedelta(microseconds=chance.randrange(2000))
+                instant = f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
+                answers[instant] = list_users(connection, account, instant)
+        return answers
+
+    with ThreadPoolExecutor(7) as threads:
+        readers = [threads.submit(read, reader) for reader in range(3)]
+        try:
+            for writer in [threads.submit(write, writer) for writer in range(4)]:
+                writer.result(60)
+        finally:
+            done.set()
+        answered = {instant: answer for reader in readers for instant, answer in reader.result(60).items()}
+
+    assert len({answer["basis"]["position"] for answer in answered.values()}) > 1
+    events = sorted(account.events(), key=lambda event: int(event["position"]))
+    assert len(events) == 4 * (40 + 10 + 10)
+    with closing(HTTPConnection(*call_at, timeout=20)) as connection:
+        for instant, answer in answered.items():
+            assert list_users(connection, account, instant) == answer
+            users = {(user["UserId"], user["UserName"]) for user in answer["Users"]}
+            assert (answer["basis"]["position"], users) == folded(events, instant)

@@ -197,16 +197,6 @@ def test_other_actions_of_sts_are_not_there_yet(account: Account) -> None:
     assert reply.refusal == (501, "NotImplemented", "sts:GetSessionToken is not implemented yet.")
 
 
-@pytest.mark.parametrize("target", ["/at/2026-11-03T14:03:00Z", "/at/@1/", "//at/@1", "/at", "/%61t/@1"])
-def test_the_past_is_not_answered_with_the_present(account: Account, target: str) -> None:
-    """As long as the API of an instant is not there, a call to it neither reads nor changes the present."""
-    account.query("CreateUser", UserName="alice")
-    told = {"Authorization": account.authorization, "Content-Type": "application/x-www-form-urlencoded"}
-    for form in (f"Action=DeleteUser&Version={VERSION}&UserName=alice", f"Action=ListUsers&Version={VERSION}"):
-        assert account.server.send("POST", target, form.encode(), told).refusal[:2] == (501, "NotImplemented")
-    assert [event["action"] for event in account.events()] == ["CreateUser"]
-
-
 def test_all_errors_of_a_call_are_told_at_once(account: Account) -> None:
     """Every parameter that breaks the model is in one message."""
     status, code, message = account.query("CreateUser", **{"Path": "/" * 513, "Tags.member.1.Value": "v"}).refusal

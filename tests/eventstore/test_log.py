@@ -195,6 +195,16 @@ async def test_single_rows_are_found_by_position(log: Log, rows_of: RowsOf) -> N
     assert await log.get(BOB, [1]) == []
 
 
+async def test_hashes_are_told_page_by_page(log: Log, rows_of: RowsOf) -> None:
+    """Those of the records behind a position, in order, of this ledger alone."""
+    rows = rows_of(5)
+    await log.append(rows + rows_of(2, account=BOB))
+    assert await log.hashes(ALICE) == [row.hash for row in rows]
+    assert await log.hashes(ALICE, after=1, limit=2) == [rows[1].hash, rows[2].hash]
+    assert await log.hashes(ALICE, after=5) == []
+    assert await log.hashes("999999999999") == []
+
+
 async def test_the_rows_of_a_command_are_found_by_its_id(log: Log, rows_of: RowsOf) -> None:
     """All of them in order, and none of its neighbours'."""
     rows = rows_of(["a", "b", "b", "b", "c"])
@@ -218,7 +228,7 @@ async def test_heads_are_told_page_by_page(log: Log, rows_of: RowsOf) -> None:
         assert [head async for head in all_heads(log, page)] == expected
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 8])
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 100])
 async def test_a_time_is_resolved_to_a_position(log: Log, rows_of: RowsOf, count: int) -> None:
     """The last record at or before the time: before the first there is none, after the last it is the last."""
     rows = rows_of(count)
@@ -301,6 +311,7 @@ async def play(log: Log, rows_of: RowsOf, appends: Sequence[Any]) -> list[object
     heard.append([(row.account, row.position, row.recorded_at, row.command_id, row.command_index) for row in rows])
     heard.append([[found.position for found in await log.find(row.account, row.command_id)] for row in rows])
     heard.append([await log.position_at(row.account, row.recorded_at + 1) for row in rows])
+    heard.append([await log.hashes(row.account, row.position - 1, 1) == [row.hash] for row in rows])
     return heard
 
 

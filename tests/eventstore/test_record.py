@@ -17,6 +17,7 @@ from eventstore.record import (
     Actor,
     Attempt,
     Record,
+    Restored,
     Row,
     from_microseconds,
     head_of,
@@ -60,26 +61,79 @@ FIXED: Record[Counted | Reset] = Record(
     request_digest="5e884898da28047151d0e56f8dc62927",
     previous="ab" * 32,
 )
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "record.json").read_text())
+SUMMARY: Record[Counted | Reset] = Record(
+    account="111122223333",
+    position=3,
+    id="019ca945-0a7b-7750-8123-456789abcdef",
+    outcome="refused",
+    attempt=Attempt(
+        type="AttemptsRepeated",
+        parameters={"By": 1001},
+        code="TooMuch",
+        message="There is a limit.",
+        repeated=9999,
+        since=datetime(2026, 3, 1, 11, 59, 0, 1, tzinfo=UTC),
+        until=datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC),
+    ),
+    recorded_at=AT,
+    effective_at=AT,
+    actor=Actor(id="AIDAEXAMPLE", arn="arn:aws:iam::111122223333:user/zoë"),
+    source_ip="203.0.113.7",
+    action="Count",
+    command_id="attempts-019ca945-0a7b-7750-8123-456789abcdef",
+    previous="ab" * 32,
+)
+RESTORED: Record[Counted | Reset] = Record(
+    account="111122223333",
+    position=4,
+    id="019ca945-0a7b-7750-8123-456789abcdef",
+    outcome="changed",
+    event=Reset(),
+    recorded_at=AT,
+    effective_at=AT,
+    actor=Actor(id="111122223333", arn="arn:aws:iam::111122223333:root", source="restore"),
+    action="Restore",
+    command_id="0c2f7e0e-0000-4000-8000-000000000003",
+    restored_from=Restored(position=1, instant=datetime(2026, 3, 1, 11, 0, tzinfo=UTC)),
+    previous="ab" * 32,
+)
+KINDS = {"record": FIXED, "attempts_repeated": SUMMARY, "restored": RESTORED}
+
+
+def golden(name: str) -> dict[str, str]:
+    """What is stored of a record, and its hash."""
+    stored: dict[str, str] = json.loads((Path(__file__).parent / "golden" / f"{name}.json").read_text())
+    return stored
+
+
+GOLDEN = golden("record")
 STORED = GOLDEN["record"].encode()
 
 instants = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 30), timezones=st.just(UTC))
 
 
-def test_a_record_is_stored_as_it_always_was() -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_a_record_is_stored_as_it_always_was(name: str) -> None:
     """The golden bytes are never edited: when this fails, the code is wrong and not the file."""
-    row = seal(FIXED)
-    assert row.record == STORED
-    assert row.hash.hex() == GOLDEN["hash"]
+    row = seal(KINDS[name])
+    assert row.record == golden(name)["record"].encode()
+    assert row.hash.hex() == golden(name)["hash"]
 
 
-def test_what_was_once_stored_is_read_for_ever() -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_what_was_once_stored_is_read_for_ever(name: str) -> None:
     """The golden bytes mean what they meant, and encode to themselves again."""
-    record = msgspec.json.decode(STORED, type=Record[Counted | Reset])
-    assert record == FIXED
-    assert msgspec.json.encode(record) == STORED
-    assert seal(open_envelope(seal(FIXED))).record == STORED
+    stored = golden(name)["record"].encode()
+    record = msgspec.json.decode(stored, type=Record[Counted | Reset])
+    assert record == KINDS[name]
+    assert msgspec.json.encode(record) == stored
+    assert seal(open_envelope(seal(KINDS[name]))).record == stored
     assert id_time(record.id) == microseconds(record.recorded_at)
+
+
+def test_every_golden_record_is_tested() -> None:
+    """A file that no test reads would guard nothing."""
+    assert {path.stem for path in (Path(__file__).parent / "golden").glob("*.json")} == {*KINDS}
 
 
 def test_the_hash_is_the_leaf_hash_of_rfc_6962() -> None:
@@ -128,6 +182,7 @@ def test_what_is_empty_is_not_stored() -> None:
     stored = json.loads(seal(record).record)
     assert stored["attempt"] == {"parameters": {"By": "0"}}
     assert {"event", "source_ip", "user_agent", "request_id", "command_index", "request_digest"}.isdisjoint(stored)
+    assert "restored_from" not in stored
 
 
 @pytest.mark.parametrize("field", ["recorded_at", "effective_at"])

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from eventstore.memory import MemoryLog
@@ -10,7 +11,8 @@ from eventstore.record import Attempt
 from iam.events import UserCreated, UserPolicyAttached, UserUpdated
 from projections import audit
 from projections.audit import EventQuery, find_events
-from projections.store import Checkpoint, Projections
+from projections.store import Projections
+from projections.tables import Checkpoint
 
 START = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -54,16 +56,27 @@ async def log(ledger: Any, projections: Projections) -> MemoryLog:
         (EventQuery(since=START + timedelta(seconds=1, microseconds=1)), [3, 4, 5]),
         (EventQuery(until=START - timedelta(seconds=1)), []),
         (EventQuery(user="alice", since=START + timedelta(seconds=3)), [4, 5]),
+        (EventQuery(since=2, until=3), [2, 3]),
+        (EventQuery(user="bob", until=2), [1, 2]),
+        (EventQuery(source_ip="192.0.2.1"), []),
+        (EventQuery(user="alice", outcome="changed", action="CreateUser"), [1, 4]),
+        (EventQuery(user="alice", policy=ARN, outcome="refused"), []),
+        (EventQuery(request_id="request-3", actor="111122223333"), [3]),
+        (EventQuery(request_id="request-3", user="carol"), []),
     ],
 )
 async def test_all_conditions_hold_together(
     query: EventQuery, positions: list[int], log: MemoryLog, ledger: Any, projections: Projections
 ) -> None:
     """A name means everybody who ever bore it; times are inclusive."""
-    page = await find_events(log, projections, ledger.account, query, after=0, limit=100)
+    page = await find_events(log, projections, ledger.account, query, None, limit=100)
 
     assert [row.position for row in page.rows] == positions
-    assert page.next_after is None
+    assert page.next is None
+    latest_first = msgspec.structs.replace(query, descending=True)
+    page = await find_events(log, projections, ledger.account, latest_first, None, limit=100)
+    assert [row.position for row in page.rows] == positions[::-1]
+    assert page.next is None
 
 
 async def test_pages_follow_one_another_without_gap_or_repeat(
@@ -71,11 +84,11 @@ async def test_pages_follow_one_another_without_gap_or_repeat(
 ) -> None:
     """The position behind which to go on leads through everything."""
     seen: list[int] = []
-    after: int | None = 0
-    while after is not None:
-        page = await find_events(log, projections, ledger.account, EventQuery(user="alice"), after, limit=2)
+    beyond, more = None, True
+    while more:
+        page = await find_events(log, projections, ledger.account, EventQuery(user="alice"), beyond, limit=2)
         seen += [row.position for row in page.rows]
-        after = page.next_after
+        beyond, more = page.next, page.next is not None
 
     assert seen == [1, 2, 3, 4, 5]
 
@@ -85,7 +98,6 @@ async def test_a_page_examines_a_bounded_number_of_records(
 ) -> None:
     """A page may come back short, with the place to go on from."""
     monkeypatch.setattr(audit, "EXAMINED_PER_PAGE", 2)
-    monkeypatch.setattr(audit, "ROWS_PER_READ", 1)
-    page = await find_events(log, projections, ledger.account, EventQuery(outcome="refused"), after=0, limit=10)
+    page = await find_events(log, projections, ledger.account, EventQuery(outcome="refused"), None, limit=10)
 
-    assert (list(page.rows), page.next_after) == ([], 2)
+    assert (list(page.rows), page.next) == ([], 2)

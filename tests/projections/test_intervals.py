@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 
 from hypothesis import given
@@ -12,9 +11,11 @@ from hypothesis import strategies as st
 from iam.events import UserCreated, UserPolicyAttached, UserPolicyPut
 from iam.relations import ALL
 from iam.state import Account, State
+from projections import tables
 from projections.instant import InstantState
-from projections.intervals import Intervals, current_changes
-from projections.store import Checkpoint, Projections
+from projections.intervals import current_changes, node
+from projections.store import Projections
+from projections.tables import Checkpoint, Tables
 
 START = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 
@@ -37,14 +38,14 @@ def project(new_ledger: Callable[..., Any], steps: Any, sizes: list[int]) -> tup
     ledger = new_ledger()
     ledger.live(steps)
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(files("projections").joinpath("schema.sql").read_text())
+    connection.create_function("node", 2, node)
+    tables.create(connection)
+    written = Tables(connection)
     remaining = list(ledger.records)
     while remaining:
         size = sizes[len(remaining) % len(sizes)]
-        batch = Intervals()
-        for record in remaining[:size]:
-            batch.add(record)
-        batch.write(connection)
+        part = remaining[:size]
+        written.take(part, {ledger.account: Checkpoint(part[-1].position, "")})
         del remaining[:size]
     return ledger, connection
 
@@ -86,6 +87,20 @@ def test_the_open_entries_bring_an_empty_account_to_the_present(steps: Any, new_
         connection.close()
 
     holds()
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(0, 10**6))
+def test_what_held_at_a_position_is_filed_at_one_of_the_round_numbers_around_it(
+    start: int, length: int, at: int
+) -> None:
+    """The interval tree: a node lies within its period, and every position of the period leads to it."""
+    end = start + length
+    position = start + at % length
+    filed = node(start, end)
+    around = {(position & ~(2 * power - 1)) | power for power in (1 << bit for bit in range(22))}
+
+    assert start <= filed < end
+    assert filed in around
 
 
 async def test_a_document_is_stored_once_however_many_carry_it(ledger: Any, projections: Projections) -> None:

@@ -15,7 +15,8 @@ from iam.events import UserCreated
 from projections import projector as module
 from projections.projector import Projector
 from projections.records import UnknownEvent
-from projections.store import Checkpoint, Projections, checkpoints
+from projections.store import Projections
+from projections.tables import Checkpoint, checkpoints
 
 START = datetime(2026, 11, 3, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ import pytest
 from tools.__main__ import _parser, main
 
 WRITES_MAX = 2000
-VERBS = ("serve", "verify", "rebuild", "replay", "bench")
+VERBS = ("serve", "verify", "rebuild", "replay", "export", "bench")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Serve = Callable[..., Any]
@@ -56,10 +56,16 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         ("serve", "quota", "PoliciesPerUser=20,PolicySize=9000", ["PoliciesPerUser=20", "PolicySize=9000"]),
         ("verify", "json", "1", True),
         ("verify", "json", "0", False),
+        ("verify", "checkpoint", "kept.txt", "kept.txt"),
+        ("verify", "public_key", "key.txt", "key.txt"),
         ("replay", "account", "111122223333", "111122223333"),
         ("replay", "user", "alice", "alice"),
         ("replay", "at", "@3", "@3"),
         ("rebuild", "data", "/srv/iam", Path("/srv/iam")),
+        ("export", "account", "111122223333", "111122223333"),
+        ("export", "from", "2026-11-03T14:03:00Z", "2026-11-03T14:03:00Z"),
+        ("export", "to", "2026-11-03T14:03:00Z", "2026-11-03T14:03:00Z"),
+        ("export", "format", "csv", "csv"),
         ("bench", "seconds", "0.5", 0.5),
     ],
 )
@@ -219,12 +225,26 @@ def test_a_damaged_ledger_is_said_in_a_line(command: Run, data: Path) -> None:
     assert "ledger.db" in ended.stderr
 
 
-def test_a_damaged_key_is_said_in_a_line(command: Run, data: Path) -> None:
-    """A new one would not recognise the calls that the old one did."""
-    (data / "keys" / "request-digest").write_bytes(b"short")
+@pytest.mark.parametrize("name", ["request-digest", "checkpoint"])
+def test_a_damaged_key_is_said_in_a_line(command: Run, data: Path, name: str) -> None:
+    """A new one would not recognise the calls that the old one did, nor sign what auditors believe."""
+    (data / "keys" / name).write_bytes(b"short")
 
     ended = command("serve", "--port", "0", "--data", str(data))
 
     assert ended.returncode == 1
-    assert "request-digest" in ended.stderr
+    assert name in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--log", "memory:")])
+def test_a_key_in_the_environment_that_is_none_is_said_in_a_line(
+    command: Run, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """Whoever gives one means it; another is not made up."""
+    ended = command(
+        "serve", "--port", "0", "--data", str(tmp_path / "data"), *flags, IAM_LEDGER_CHECKPOINT_KEY="bm90IGEga2V5"
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "iam-ledger serve: IAM_LEDGER_CHECKPOINT_KEY is not 32 bytes in base64\n"

@@ -1,0 +1,105 @@
+"""What one event changed: the things it touches, as they were and as they became.
+
+This follows from the event's own `changes()` and from no list of events. What names lead to and the same things the
+other way round are left out: they say nothing that is not said already.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from iam import relations as r
+from iam.events import Event
+from iam.relations import Change, Relation
+from iam.state import State
+
+
+class Effect(msgspec.Struct, frozen=True, gc=False):
+    """What an event touches, before and after it, by section. A section with nothing in it is left out there.
+
+    A section is a single thing, such as `user`, or a list, such as `tags`, of those members that the event touches.
+    Lists are ordered by name, shorter names first, as AWS lists tags.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class Section(msgspec.Struct, frozen=True, gc=False):
+    """Under which name a relation is shown, and what an entry (owner, member, value) looks like."""
+
+    name: str
+    show: Callable[[str, str, Any], Any]
+    is_list: bool = False
+
+
+_fields = msgspec.structs.asdict
+
+SECTIONS: Final[Mapping[Relation[Any], Section]] = {
+    r.USER: Section("user", lambda user_id, _, profile: {"user_id": user_id, **_fields(profile)}),
+    r.USER_TAGS: Section("tags", lambda _, key, tag: _fields(tag), is_list=True),
+    r.USER_BOUNDARY: Section("permissions_boundary", lambda _, __, arn: arn),
+    r.USER_POLICIES: Section("attached", lambda _, arn, name: {"policy_name": name, "policy_arn": arn}, is_list=True),
+    r.USER_INLINE_POLICIES: Section(
+        "inline",
+        lambda _, __, policy: {"policy_name": policy.policy_name, "policy_document": policy.document},
+        is_list=True,
+    ),
+    r.POLICY: Section("policy", lambda policy_id, _, profile: {"policy_id": policy_id, **_fields(profile)}),
+    r.POLICY_VERSIONS: Section(
+        "versions",
+        lambda _, version_id, version: {
+            "version_id": version_id,
+            "created_at": version.created_at,
+            "policy_document": version.document,
+        },
+        is_list=True,
+    ),
+    r.POLICY_DEFAULT: Section("default_version_id", lambda _, __, version_id: version_id),
+    r.POLICY_TAGS: Section("tags", lambda _, key, tag: _fields(tag), is_list=True),
+    r.CATALOGUES: Section("catalogues", lambda _, __, release: _fields(release), is_list=True),
+}
+"""The relations that are shown."""
+
+LEFT_OUT: Final = frozenset({r.USERS, r.POLICIES, r.POLICY_ARNS, r.POLICY_USERS, r.BOUNDARY_USERS, r.POLICY_LATEST})
+"""The relations that are not."""
+
+
+def effect(event: Event, before: State, after: State) -> Effect:
+    """What the event changed between the states right before and right after it.
+
+    Asks a state once for each thing that the event touches, and not for what the event says is not there.
+    """
+    changes = [change for change in event.changes() if change.relation not in LEFT_OUT]
+    return Effect(
+        before=_sections(before, (change for change in changes if not change.fresh)),
+        after=_sections(after, (change for change in changes if change.value is not None)),
+    )
+
+
+def _sections(state: State, changes: Iterable[Change]) -> dict[str, Any]:
+    touched: dict[tuple[Relation[Any], str], list[str | None]] = {}
+    for change in changes:
+        touched.setdefault((change.relation, change.owner), []).append(change.member)
+    sections = {}
+    for (relation, owner), members in touched.items():
+        section = SECTIONS[relation]
+        shown = [section.show(owner, *entry) for entry in _entries(state, relation, owner, members)]
+        if shown:
+            sections[section.name] = sorted(shown, key=_order) if section.is_list else shown[0]
+    return sections
+
+
+def _entries(state: State, relation: Relation[Any], owner: str, members: list[str | None]) -> list[tuple[str, Any]]:
+    """Those of these members that are there; a member of None stands for all."""
+    if len(members) == 1 and members[0] is not None:
+        value = state.get(relation, owner, members[0])
+        return [] if value is None else [(members[0], value)]
+    entries = state.members(relation, owner).items()
+    return [(member, value) for member, value in entries if None in members or member in members]
+
+
+def _order(entry: Mapping[str, Any]) -> tuple[int, str]:
+    name = next(iter(entry.values()))
+    return len(name), name

@@ -1,0 +1,200 @@
+"""Restoring: make a user's policy sets, tags and boundary what they were, by new events.
+
+No rule of IAM stands here. A restore is a row of ordinary commands, each decided by its own decision on a draft that
+the ones before it left. What managed policies say is not restored: a policy attached again says what it says now.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from iam import commands as c
+from iam import relations as r
+from iam.documents import counted_size
+from iam.errors import IamError, NoSuchEntity, RestoreConflict
+from iam.events import Event
+from iam.state import Draft, State
+from iam.user_details import InlinePolicy, UserDetails, user_details
+from iam.user_policies import attach_user_policy, delete_user_policy, detach_user_policy, put_user_policy
+from iam.users import delete_user_permissions_boundary, put_user_permissions_boundary, tag_user, untag_user
+
+_DECISIONS: Mapping[type[c.Command], Callable[[State, Any, c.Moment], list[Event]]] = {
+    c.AttachUserPolicy: attach_user_policy,
+    c.DetachUserPolicy: detach_user_policy,
+    c.PutUserPolicy: put_user_policy,
+    c.DeleteUserPolicy: delete_user_policy,
+    c.TagUser: tag_user,
+    c.UntagUser: untag_user,
+    c.PutUserPermissionsBoundary: put_user_permissions_boundary,
+    c.DeleteUserPermissionsBoundary: delete_user_permissions_boundary,
+}
+_NOUNS: Mapping[c.Part, str] = {
+    "attached": "Managed policy",
+    "inline": "Inline policy",
+    "tags": "Tag",
+    "permissions_boundary": "Permissions boundary",
+}
+
+
+class Conflict(msgspec.Struct, frozen=True, gc=False):
+    """One thing that cannot be what it was: its ARN, policy name or tag key, and the refusal that says why."""
+
+    part: c.Part
+    name: str
+    code: str
+    message: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a restore would do, in order, and what it cannot do. What is in conflict stays as it is."""
+
+    events: list[Event]
+    conflicts: list[Conflict]
+
+
+def restore_user(state: State, command: c.RestoreUser, moment: c.Moment) -> list[Event]:
+    """Make parts of a user what they were: all of it, or nothing. What is so already yields no event.
+
+    Raises NoSuchEntity if the user is no more, and RestoreConflict, which names every conflict of the plan.
+    """
+    planned = plan(state, command, moment)
+    if planned.conflicts:
+        raise RestoreConflict(" ".join(map(_sentence, planned.conflicts)))
+    return planned.events
+
+
+def plan(state: State, command: c.RestoreUser, moment: c.Moment) -> Plan:
+    """What the restore would do to the state, which stays as it is. Raises NoSuchEntity if the user is no more.
+
+    What takes away comes first, and inline policies that shrink come before those that grow. So no quota is in the
+    way of what fits it in the end, unless it was lowered below what the user has now.
+    """
+    if state.get(r.USER, command.user_id) is None:
+        raise NoSuchEntity(
+            f"The user {command.wanted.user_name} with id {command.user_id} was deleted. "
+            "CreateUser makes a new user, with a new id; a restore never makes one."
+        )
+    work = _Work(state, command, moment)
+    if "attached" in command.parts:
+        work.detach()
+    if "inline" in command.parts:
+        work.delete_inline()
+        work.put_inline()
+    if "attached" in command.parts:
+        work.attach()
+    if "tags" in command.parts:
+        work.set_tags()
+    if "permissions_boundary" in command.parts:
+        work.set_boundary()
+    return Plan(work.events, work.conflicts)
+
+
+class _Work:
+    """The steps of one restore: the user as it is and as it was, and what came of the steps so far."""
+
+    def __init__(self, state: State, command: c.RestoreUser, moment: c.Moment) -> None:
+        self.events: list[Event] = []
+        self.conflicts: list[Conflict] = []
+        self._draft = Draft(state)
+        self._moment = moment
+        self._present = user_details(state, command.user_id)
+        self._wanted = command.wanted
+        self._user_name = self._present.user_name  # it may have been another one then
+        self._policy_ids = command.policy_ids
+
+    def detach(self) -> None:
+        wanted = {policy.policy_arn for policy in self._wanted.attached}
+        for policy in self._present.attached:
+            if (arn := policy.policy_arn) not in wanted:
+                self._try("attached", arn, c.DetachUserPolicy(user_name=self._user_name, policy_arn=arn))
+
+    def attach(self) -> None:
+        present = {policy.policy_arn for policy in self._present.attached}
+        for policy in self._wanted.attached:
+            if self._is_same("attached", arn := policy.policy_arn) and arn not in present:
+                self._try("attached", arn, c.AttachUserPolicy(user_name=self._user_name, policy_arn=arn))
+
+    def delete_inline(self) -> None:
+        wanted = _by_name(self._wanted)
+        for member, policy in _by_name(self._present).items():
+            if member not in wanted:
+                self._try("inline", policy.policy_name, self._deletion(policy))
+
+    def put_inline(self) -> None:
+        present = _by_name(self._present)
+
+        def growth(item: tuple[str, InlinePolicy]) -> int:
+            before = present.get(item[0])
+            return counted_size(item[1].policy_document) - (counted_size(before.policy_document) if before else 0)
+
+        for member, policy in sorted(_by_name(self._wanted).items(), key=growth):
+            before = present.get(member)
+            if policy == before:
+                continue
+            steps: list[c.Command] = [
+                c.PutUserPolicy(
+                    user_name=self._user_name, policy_name=policy.policy_name, policy_document=policy.policy_document
+                )
+            ]
+            if before is not None and before.policy_name != policy.policy_name:
+                steps.insert(0, self._deletion(before))  # a policy that is only replaced keeps its spelling
+            self._try("inline", policy.policy_name, *steps)
+
+    def set_tags(self) -> None:
+        """One event for all tags; only if that is refused, one for each, so that those at fault are named."""
+        wanted = {tag.key.lower() for tag in self._wanted.tags}
+        if gone := tuple(tag.key for tag in self._present.tags if tag.key.lower() not in wanted):
+            self._try("tags", ", ".join(gone), c.UntagUser(user_name=self._user_name, tag_keys=gone))
+        new = tuple(tag for tag in self._wanted.tags if tag not in self._present.tags)
+        try:
+            self._do(c.TagUser(user_name=self._user_name, tags=new))
+        except IamError:
+            for tag in new:
+                self._try("tags", tag.key, c.TagUser(user_name=self._user_name, tags=(tag,)))
+
+    def set_boundary(self) -> None:
+        present, wanted = self._present.permissions_boundary, self._wanted.permissions_boundary
+        if wanted is not None:
+            if self._is_same("permissions_boundary", wanted):
+                step = c.PutUserPermissionsBoundary(user_name=self._user_name, permissions_boundary=wanted)
+                self._try("permissions_boundary", wanted, step)
+        elif present is not None:
+            self._try("permissions_boundary", present, c.DeleteUserPermissionsBoundary(user_name=self._user_name))
+
+    def _deletion(self, policy: InlinePolicy) -> c.DeleteUserPolicy:
+        return c.DeleteUserPolicy(user_name=self._user_name, policy_name=policy.policy_name)
+
+    def _is_same(self, part: c.Part, arn: str) -> bool:
+        """Whether the ARN does not name another policy by now. If it does, that is a conflict."""
+        now = self._draft.get(r.POLICY_ARNS, "", arn)
+        if now is None or now == self._policy_ids.get(arn, now):
+            return True
+        message = f"Policy {arn} was deleted, and made anew: it is another policy now, with id {now}."
+        self.conflicts.append(Conflict(part, arn, NoSuchEntity.code, message))
+        return False
+
+    def _try(self, part: c.Part, name: str, *steps: c.Command) -> None:
+        try:
+            self._do(*steps)
+        except IamError as refusal:
+            self.conflicts.append(Conflict(part, name, refusal.code, refusal.message))
+
+    def _do(self, *steps: c.Command) -> None:
+        """All the steps, or none and the refusal of one."""
+        draft = Draft(self._draft)
+        events: list[Event] = []
+        for step in steps:
+            for event in _DECISIONS[type(step)](draft, step, self._moment):
+                draft.apply(event.changes())
+                events.append(event)
+        draft.commit()
+        self.events += events
+
+
+def _by_name(user: UserDetails) -> dict[str, InlinePolicy]:
+    return {policy.policy_name.lower(): policy for policy in user.inline}
+
+
+def _sentence(conflict: Conflict) -> str:
+    return f"{_NOUNS[conflict.part]} {conflict.name} cannot be restored: {conflict.message.rstrip('.')}."

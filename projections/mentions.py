@@ -1,0 +1,63 @@
+"""What a record speaks of, and how it is told in one row: the table behind the view `events` and the audit index."""
+
+from functools import cache
+from typing import Any
+
+from eventstore.record import Record, id_time
+from iam.events import AnyEvent
+
+USER, POLICY, ACTOR, REQUEST = "user", "policy", "actor", "request"
+
+
+Mention = tuple[str, str]  # kind and name
+
+_NAMED = {"user_id": USER, "policy_arn": POLICY, "permissions_boundary": POLICY, "previous_permissions_boundary": POLICY}
+_ASKED = {"user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLICY}
+
+
+def mentions(record: Record[AnyEvent]) -> list[Mention]:
+    """What a record can be found by. A call that changed nothing is filed under the names it gave.
+
+    A request id of this service carries its time, and is found by that.
+    """
+    found = [(ACTOR, record.actor.id)]
+    if record.request_id and id_time(record.request_id) is None:
+        found.append((REQUEST, record.request_id))
+    if record.event is not None:
+        for field, kind in _fields(type(record.event)):
+            if name := getattr(record.event, field):
+                found.append((kind, name))
+    elif record.attempt is not None:
+        for field, kind in _ASKED.items():
+            if name := record.attempt.parameters.get(field):
+                found.append((kind, name.lower() if kind is USER else name))
+    return found
+
+
+@cache
+def _fields(event: type[AnyEvent]) -> tuple[tuple[str, str], ...]:
+    """The fields of a kind of event that name things."""
+    return tuple((field, _NAMED[field]) for field in event.__struct_fields__ if field in _NAMED)
+
+
+def call_of(record: Record[AnyEvent]) -> tuple[str, str, str, str]:
+    """What was asked and what came of it: action, outcome, type and code."""
+    if record.event is not None:
+        return record.action, record.outcome, str(record.event.__struct_config__.tag), ""
+    attempt = record.attempt
+    return record.action, record.outcome, "", attempt.code or "" if attempt is not None else ""
+
+
+def caller_of(record: Record[AnyEvent]) -> tuple[str, str, str, str, str, str]:
+    """Who asked and from where, as the columns of the table `callers`."""
+    actor = record.actor
+    return actor.id, actor.arn, actor.access_key_id or "", actor.source, record.source_ip, record.user_agent
+
+
+def names_in(record: Record[AnyEvent]) -> tuple[str | None, str | None]:
+    """The user and the policy as they are named in the record."""
+    told: Any = record.event
+    if told is not None:
+        return getattr(told, "user_name", None), getattr(told, "policy_name", None)
+    parameters = record.attempt.parameters if record.attempt is not None else {}
+    return parameters.get("user_name"), parameters.get("policy_name")

@@ -1,0 +1,239 @@
+"""Records as CloudTrail has them: the call that each event follows from, and the fields around it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.actions import IAM, Write
+from api.aws import IAM as MODEL
+from eventstore.record import GENESIS, Actor, Attempt, Record
+from iam import errors
+from iam.commands import Moment
+from iam.errors import IamError
+from iam.events import AnyEvent, CatalogueInstalled, Event, UserPolicyAttached
+from iam.state import Account, World
+from tools.cloudtrail import CALLS, cloudtrail_record, exception_name
+
+GOLDEN = Path(__file__).parents[1] / "iam" / "golden"
+ACCOUNT = "111122223333"
+ROOT = Actor(id=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", access_key_id="AKIAROOT")
+POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+AT = datetime(2026, 11, 3, 14, 3, 0, 999_999, tzinfo=UTC)
+ATTACHED = UserPolicyAttached(user_id="AIDAX", user_name="alice", policy_arn=POLICY, policy_name="ReadOnlyAccess")
+
+EVENTS = [
+    pytest.param(event, id=path.stem)
+    for path in sorted(GOLDEN.glob("*.json"))
+    if not isinstance(event := msgspec.json.decode(path.read_bytes(), type=AnyEvent), CatalogueInstalled)
+]
+
+
+def record(event: Any = ATTACHED, **changes: Any) -> dict[str, Any]:
+    """What CloudTrail makes of a record with this event."""
+    made: Record[Any] = Record(
+        account=ACCOUNT,
+        position=7,
+        id="01a201ee-f440-791f-a59f-90b6777e7913",
+        outcome="changed",
+        event=event,
+        recorded_at=AT,
+        effective_at=AT,
+        actor=ROOT,
+        source_ip="203.0.113.7",
+        user_agent="aws-cli/2",
+        request_id="01a201ee-f440-7000-a59f-90b6777e7913",
+        action="AttachUserPolicy",
+        command_id="command",
+        previous=GENESIS,
+    )
+    return cloudtrail_record(msgspec.structs.replace(made, **changes))
+
+
+def attempt(**fields: Any) -> dict[str, Any]:
+    """What CloudTrail makes of a call that changed nothing."""
+    tried = Attempt(parameters={"user_name": "bob", "tags": [{"key": "a", "value": "b"}]}, **fields)
+    return record(None, outcome="refused" if tried.code else "unchanged", attempt=tried, action="TagUser")
+
+
+def test_every_event_has_a_call() -> None:
+    """A new event cannot be forgotten. The catalogue's is of no call of AWS."""
+    assert CALLS.keys() == set(get_args(AnyEvent)) - {CatalogueInstalled}
+
+
+def test_the_fields_are_those_of_cloudtrail_in_its_order() -> None:
+    """The whole record of an attachment, as a real one has it; TLS details are not known here."""
+    expected = {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "Root",
+            "principalId": ACCOUNT,
+            "arn": f"arn:aws:iam::{ACCOUNT}:root",
+            "accountId": ACCOUNT,
+            "accessKeyId": "AKIAROOT",
+        },
+        "eventTime": "2026-11-03T14:03:00Z",
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "AttachUserPolicy",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "aws-cli/2",
+        "requestParameters": {"userName": "alice", "policyArn": POLICY},
+        "responseElements": None,
+        "requestID": "01a201ee-f440-7000-a59f-90b6777e7913",
+        "eventID": "01a201ee-f440-791f-a59f-90b6777e7913",
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": ACCOUNT,
+        "eventCategory": "Management",
+    }
+
+    assert list(record().items()) == list(expected.items())
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_parameters_are_those_of_the_model(event: Event) -> None:
+    """Each under the name that AWS gives it, all that are required among them, and none that AWS does not know."""
+    told = record(event)
+    members = MODEL.operations[told["eventName"]].input
+    assert members is not None
+
+    assert told["requestParameters"].keys() <= {member.path for member in members.members}
+    assert {member.path for member in members.members if member.required} <= told["requestParameters"].keys()
+
+
+@given(st.data())
+def test_the_call_has_the_event_for_its_effect(steps: Any, world: World, data: st.DataObject) -> None:
+    """Whatever led to an event, in any state: the call that is told would have led to the same one."""
+    state = Account(ACCOUNT, world)
+    for number, (decide, command) in enumerate(data.draw(steps)):
+        moment = Moment(AT, lambda prefix, number=number: f"{prefix}{number}")
+        try:
+            events = decide(state, command, moment)
+        except IamError:
+            continue
+        for event in events:
+            action, parameters = CALLS[type(event)](event)
+            write = IAM[action]
+            assert isinstance(write, Write)
+            given_ = {name: value for name, value in parameters.items() if value is not None}
+            assert write.decide(state, msgspec.convert(given_, write.command), moment) == [event]
+            state.apply(event.changes())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("UserCreated", "user"),
+        ("PolicyCreated", "policy"),
+        ("PolicyVersionCreated", "policyVersion"),
+    ],
+)
+def test_what_is_created_is_answered(name: str, expected: str) -> None:
+    """In lowerCamelCase, with its date in seconds, and never with a document."""
+    event = msgspec.json.decode((GOLDEN / f"{name}.json").read_bytes(), type=AnyEvent)
+    [(key, created)] = record(event)["responseElements"].items()
+
+    assert key == expected
+    assert datetime.fromisoformat(created["createDate"]) == event.created_at.replace(microsecond=0)
+    assert len(created["createDate"]) == len("2026-11-03T14:03:00Z")
+    assert "document" not in created
+    assert all(member[0].islower() and value is not None for member, value in created.items())
+
+
+def test_a_policy_document_is_one_text() -> None:
+    """As it was put, and not percent-encoded."""
+    event = msgspec.json.decode((GOLDEN / "UserPolicyPut.json").read_bytes(), type=AnyEvent)
+
+    assert record(event)["requestParameters"]["policyDocument"] == event.policy_document
+
+
+@pytest.mark.parametrize(
+    ("actor", "expected"),
+    [
+        (
+            Actor(id="AIDAEVE", arn=f"arn:aws:iam::{ACCOUNT}:user/team/eve", access_key_id="AKIAEVE"),
+            {
+                "type": "IAMUser",
+                "principalId": "AIDAEVE",
+                "arn": f"arn:aws:iam::{ACCOUNT}:user/team/eve",
+                "accountId": ACCOUNT,
+                "accessKeyId": "AKIAEVE",
+                "userName": "eve",
+            },
+        ),
+        (
+            Actor(id=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root"),
+            {"type": "Root", "principalId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT},
+        ),
+        (
+            Actor(id="AROAX:eve", arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/eve", source="import"),
+            {
+                "type": "AssumedRole",
+                "principalId": "AROAX:eve",
+                "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/eve",
+                "accountId": ACCOUNT,
+            },
+        ),
+        (
+            Actor(id="x", arn=f"arn:aws:iam::{ACCOUNT}:server/x", source="import"),
+            {"type": "Unknown", "principalId": "x", "arn": f"arn:aws:iam::{ACCOUNT}:server/x", "accountId": ACCOUNT},
+        ),
+        (
+            Actor(id=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:root", source="service"),
+            {"type": "AWSService", "invokedBy": "iam-ledger"},
+        ),
+    ],
+)
+def test_an_identity_has_the_form_of_its_kind(actor: Actor, expected: dict[str, str]) -> None:
+    """Root has no name, and only those who used a key have one."""
+    assert record(actor=actor)["userIdentity"] == expected
+
+
+def test_a_refused_call_has_its_error_and_its_parameters() -> None:
+    """The error stands between the user agent and the parameters."""
+    told = attempt(code="NoSuchEntity", message="The user with name bob cannot be found.")
+
+    assert list(told)[7:11] == ["userAgent", "errorCode", "errorMessage", "requestParameters"]
+    assert told["errorCode"] == "NoSuchEntityException"
+    assert told["errorMessage"] == "The user with name bob cannot be found."
+    assert told["eventName"] == "TagUser"
+    assert told["requestParameters"] == {"userName": "bob", "tags": [{"key": "a", "value": "b"}]}
+    assert told["responseElements"] is None
+
+
+def test_a_call_that_found_all_as_asked_is_a_success() -> None:
+    """CloudTrail does not tell such calls from others."""
+    assert "errorCode" not in attempt()
+    assert "additionalEventData" not in attempt()
+
+
+def test_repeated_attempts_are_one_record_that_counts_them() -> None:
+    """The number stands where CloudTrail has what is special to a call."""
+    told = attempt(code="NoSuchEntity", message="gone", type="AttemptsRepeated", repeated=41)
+
+    assert list(told)[11:14] == ["responseElements", "additionalEventData", "requestID"]
+    assert told["additionalEventData"] == {"repeated": 41}
+
+
+MODELLED = {
+    errors.NoSuchEntity: "NoSuchEntityException",
+    errors.EntityAlreadyExists: "EntityAlreadyExistsException",
+    errors.LimitExceeded: "LimitExceededException",
+    errors.DeleteConflict: "DeleteConflictException",
+    errors.InvalidInput: "InvalidInputException",
+    errors.MalformedPolicyDocument: "MalformedPolicyDocumentException",
+    errors.PolicyNotAttachable: "PolicyNotAttachableException",
+    errors.ServiceFailure: "ServiceFailureException",
+}
+
+
+@pytest.mark.parametrize("error", [error for error in vars(errors).values() if hasattr(error, "code")])
+def test_an_error_is_called_by_its_exception_if_the_model_has_one(error: type[IamError]) -> None:
+    """AccessDenied and the like are in no model, and are called what they are called on the wire."""
+    assert exception_name(error.code) == MODELLED.get(error, error.code)

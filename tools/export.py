@@ -1,0 +1,174 @@
+"""`iam-ledger export`: records on standard output, for other tools, as many as there are.
+
+What is exported is what was recorded when the export began. The hash chain is not checked: that is what `verify` is
+for.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from api.instants import parse_time
+from eventstore.log import Log, all_heads
+from eventstore.record import Row, microseconds, open_envelope
+from iam.errors import IamError, ValidationError
+from iam.policies import AWS
+from projections.records import UnknownEvent, read_record
+from projections.rows import COLUMNS, csv_line, row_of
+from tools.cloudtrail import cloudtrail_record
+from tools.data import DataFolder, open_log
+from tools.failure import Failure
+from tools.progress import Progress
+from tools.undisturbed import read_undisturbed
+
+T = TypeVar("T")
+
+RECORDS_PER_PAGE = 1000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """How records are written: each as `text`, what stands before, between and behind them."""
+
+    text: Callable[[Row], bytes]
+    before: bytes = b""
+    between: bytes = b""
+    behind: bytes = b""
+
+
+FORMATS: Mapping[str, Format] = {
+    "jsonl": Format(text=lambda row: row.record + b"\n"),
+    "csv": Format(
+        text=lambda row: csv_line(row_of(open_envelope(row))).encode(),
+        before=csv_line(COLUMNS).encode(),
+    ),
+    "cloudtrail": Format(
+        text=lambda row: _encode(cloudtrail_record(read_record(row))),
+        before=b'{"Records":[\n',
+        between=b",\n",
+        behind=b"\n]}\n",
+    ),
+}
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A part of one ledger: the records behind a position, up to another one."""
+
+    account: str
+    after: int
+    until: int
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the records that the flags choose, in order of account and position."""
+    folder = DataFolder(options.data)
+    folder.must_exist()
+    since, until = _time(options, "from"), _time(options, "to")
+
+    async def choose(log: Log) -> list[Span]:
+        return await _spans(log, options.account, since, until)
+
+    spans = _ask(folder.ledger, choose)
+    if options.account is not None and not spans:
+        raise Failure(f"account {options.account} has no records")
+    if options.format == "cloudtrail":
+        spans = [span for span in spans if span.account != AWS]  # what happens there is no call of AWS
+    with Progress(sum(span.until - span.after for span in spans)) as progress:
+        try:
+            _write(FORMATS[options.format], _rows(folder.ledger, spans), progress)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Failure(f"cannot write: {error.strerror}") from error
+    return 0
+
+
+def _time(options: argparse.Namespace, name: str) -> datetime | None:
+    text = getattr(options, name)
+    try:
+        return None if text is None else parse_time(text, f"--{name}")
+    except ValidationError as error:
+        raise Failure(error.message) from error
+
+
+async def _spans(log: Log, account: str | None, since: datetime | None, until: datetime | None) -> list[Span]:
+    """What was recorded between two times, both inclusive: of one account that has records, or of all."""
+    if account is None:
+        heads = [(each, head.position) async for each, head in all_heads(log)]
+    else:
+        heads = [(account, head)] if (head := (await log.head(account)).position) else []
+    spans = []
+    for each, head in heads:
+        after = 0 if since is None else await log.position_at(each, microseconds(since) - 1)
+        last = head if until is None else await log.position_at(each, microseconds(until))
+        spans.append(Span(each, after, max(after, last)))
+    return spans
+
+
+def _rows(path: Path, spans: list[Span]) -> Iterator[Row]:
+    """The rows of the spans, read page by page."""
+    for span in spans:
+        after = span.after
+        while after < span.until:
+            rows = _ask(path, _page(span.account, after, min(RECORDS_PER_PAGE, span.until - after)))
+            if not rows:
+                raise _damaged(path, f"record {after + 1} of ledger {span.account} is missing")
+            yield from rows
+            after = rows[-1].position
+
+
+def _page(account: str, after: int, limit: int) -> Callable[[Log], Awaitable[list[Row]]]:
+    return lambda log: log.read(account, after, limit)
+
+
+def _ask(path: Path, question: Callable[[Log], Awaitable[T]]) -> T:
+    """Ask the ledger one thing. Each time anew, because a service may begin to write to the file, or end."""
+
+    def read(at_rest: Mapping[Path, bool]) -> T:
+        return asyncio.run(_answer(path, question, at_rest[path]))
+
+    return read_undisturbed([path], read)
+
+
+async def _answer(path: Path, question: Callable[[Log], Awaitable[T]], at_rest: bool) -> T:
+    log = await open_log(path, read_only=True, at_rest=at_rest)
+    try:
+        return await question(log)
+    except sqlite3.Error as error:
+        raise _damaged(path, error) from error
+    finally:
+        await log.close()
+
+
+def _write(format: Format, rows: Iterator[Row], progress: Progress) -> None:
+    write = sys.stdout.buffer.write
+    write(format.before)
+    for done, row in enumerate(rows):
+        if done:
+            write(format.between)
+        write(_text(format, row))
+        progress(done)
+    write(format.behind)
+    sys.stdout.buffer.flush()
+
+
+def _text(format: Format, row: Row) -> bytes:
+    place = f"ledger {row.account}, record {row.position}"
+    try:
+        return format.text(row)
+    except UnknownEvent as error:
+        raise Failure(f"{error}; a newer version of this program may know it") from error
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, IamError) as error:
+        raise Failure(f"{place} is damaged, see `iam-ledger verify`: {error}") from error
+
+
+def _damaged(path: Path, problem: object) -> Failure:
+    return Failure(f"{path} is damaged, see `iam-ledger verify`: {problem}")
