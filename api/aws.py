@@ -24,7 +24,6 @@ from iam.commands import Query
 from iam.errors import InstantIsReadOnly, InvalidAction, MalformedInput, MissingAction, NotYetImplemented
 from iam.events import AnyEvent
 from iam.state import State
-from projections.instant import InstantState
 
 PRODUCT_PAGE = "https://aws.amazon.com/iam"
 FAULT_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
@@ -159,13 +158,7 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
     if instant is None:
         state = service.accounts.present(account) or (await service.accounts.state(account))[0]
         return Done(_read(action, state, query, call.parameters))
-    basis = await service.resolve(account, instant)
-    await service.caught_up(account, basis.position)
-    result = await service.projections.read(
-        lambda connection: _read(
-            action, InstantState(connection, account, service.world, basis.position), query, call.parameters
-        )
-    )
+    result, basis = await service.ask(account, instant, lambda state: _read(action, state, query, call.parameters))
     return Done(result, basis=basis)
 
 

@@ -1,101 +1,112 @@
 """The native API's audit history: the account's records, one by one or by what they speak of."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, get_args
 
 import msgspec
 from aiohttp import web
 
 from api import answers
-from api.instants import parse_time
-from api.query_string import number, parameters
+from api.checkpoints import proof_of
+from api.instants import Basis, parse_instant
+from api.listings import Listing, Page
+from api.query_string import choice, parameters
 from api.service import Request, Service
-from api.tables import Format, stream_table, table_format
-from eventstore.record import Row, microseconds, open_envelope
-from iam.errors import NoSuchEntity, ValidationError
+from api.tables import Format
+from eventstore.record import Outcome, Row, from_microseconds, leaf_hash, microseconds, open_envelope
+from iam.effects import Effect, effect
+from iam.errors import NoSuchEntity
 from projections.audit import EventQuery, find_events
+from projections.records import UnknownEvent, read_event
 from projections.rows import COLUMNS, row_of
 
-EVENTS_PER_PAGE = 100
-EVENTS_PER_PAGE_MAX = 1000
-ROWS_MAX = 999_999_999  # the largest `limit` of a table
+OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 
 _FILTERS = ("user", "policy", "actor", "request_id", "action", "type", "outcome", "source_ip")
+
+_encode = msgspec.json.Encoder().encode
 
 
 async def events(
     service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
 ) -> web.StreamResponse:
-    """`GET /v1/events`: the account's records, oldest first, a page at a time or all of them as a table."""
-    asked = parameters(http, *_FILTERS, "from", "to", "limit", "cursor")
-    until = parse_time(asked["to"], "to") if "to" in asked else None
-    since = parse_time(asked["from"], "from") if "from" in asked else None
-    beyond = _beyond(asked.get("cursor"))
+    """`GET /v1/events`: the account's records in order, a page at a time or all of them as a table."""
+    asked = parameters(http, *_FILTERS, "from", "to", "order", "limit", "cursor")
     account = request.caller.account
-    _, head = await service.accounts.state(account)
-    await service.caught_up(account, head.position)
-    last = head.position if until is None else await service.log.position_at(account, microseconds(until))
-    query = EventQuery(
-        **{name: asked[name] for name in _FILTERS if name in asked},  # type: ignore[arg-type]
-        since=since,
-        until=min(last, head.position),  # what came meanwhile may not be in the projections
-    )
-    if (format := table_format(http)) is not None:
-        found = _all_events(service, account, query, beyond, number(asked, "limit", ROWS_MAX, ROWS_MAX))
-        return await stream_table(http, request.request_id, format, COLUMNS, (_as(format, row) async for row in found))
-    limit = number(asked, "limit", EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX)
-    page = await find_events(service.log, service.projections, account, query, beyond, limit)
-    told = {"events": [msgspec.Raw(row.record) for row in page.rows], "cursor": _cursor(page.next)}
-    return answers.success(told, request.request_id)
+    query = _query(asked)
+    listing = Listing(http, asked, ("events", account, query), int)
+    basis = await service.resolve(account, None)
+    await service.caught_up(account, basis.position)
+    until = query.until
+    if isinstance(until, datetime):
+        until = await service.log.position_at(account, microseconds(until))
+    until = basis.position if until is None else min(until, basis.position)  # what came meanwhile comes later
+    query = msgspec.structs.replace(query, until=until)
 
+    async def find(beyond: int | None, limit: int) -> Page[int]:
+        page = await find_events(service.log, service.projections, account, query, beyond, limit)
+        return Page([_told(listing.format, row) for row in page.rows], page.next)
 
-async def _all_events(
-    service: Service, account: str, query: EventQuery, beyond: int | None, limit: int
-) -> AsyncIterator[Row]:
-    """The records that meet the query, up to `limit` of them, read a page at a time."""
-    while limit:
-        page = await find_events(
-            service.log, service.projections, account, query, beyond, min(limit, EVENTS_PER_PAGE_MAX)
-        )
-        for row in page.rows:
-            yield row
-        if (beyond := page.next) is None:
-            return
-        limit -= len(page.rows)
+    return await listing.answer(request.request_id, find, "events", COLUMNS, basis, {})
 
 
 async def event(
     service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
 ) -> web.StreamResponse:
-    """`GET /v1/events/{id or position}`: one record as it is stored."""
-    parameters(http)
+    """`GET /v1/events/{id or position}`: one record as it is stored, what it changed, and what proves it.
+
+    The record's own bytes come first and unchanged, up to its closing brace; the hash is over them alone.
+    """
+    proof = choice(parameters(http, "proof"), "proof", "1")
     which = named["event"]
     account = request.caller.account
     row = await service.find_record(account, which)
     if row is None:
         raise NoSuchEntity(f"There is no event {which} in account {account}.")
-    return answers.success(msgspec.Raw(row.record), request.request_id)
+    further: dict[str, Any] = {"hash": leaf_hash(row.record).hex()}
+    if (changed := await _effect(service, row)) is not None:
+        further |= {"before": changed.before, "after": changed.after}
+    if proof is not None:
+        further["proof"] = {"record": row.record.decode(), **await proof_of(service, account, row.position)}
+    return answers.success(msgspec.Raw(row.record[:-1] + b"," + _encode(further)[1:]), request.request_id)
 
 
-def _as(format: Format, row: Row) -> Any:
-    """A record as the row of a table: in JSON it is the record as it is stored."""
+def _query(asked: Mapping[str, str]) -> EventQuery:
+    """What is asked for. Raises ValidationError for what no record could have."""
+    choice(asked, "outcome", *OUTCOMES)
+    return EventQuery(
+        **{name: asked[name] for name in _FILTERS if name in asked},
+        since=_bound(asked, "from"),
+        until=_bound(asked, "to"),
+        descending=choice(asked, "order", "asc", "desc") == "desc",
+    )
+
+
+def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
+    """The time or the position that a parameter names. It may lie ahead: then it bounds what is to come."""
+    if name not in asked:
+        return None
+    instant = parse_instant(asked[name], name)
+    return instant.at if instant.position is None else instant.position
+
+
+async def _effect(service: Service, row: Row) -> Effect | None:
+    """What the record changed; None for an attempt, and for an event that only a newer program understands."""
+    try:
+        fact = read_event(row)
+    except UnknownEvent:
+        return None
+    if fact is None:
+        return None
+    at = from_microseconds(row.recorded_at)
+    before, after = Basis(row.position - 1, at), Basis(row.position, at)
+    return await service.read_at(row.account, partial(effect, fact), before, after)
+
+
+def _told(format: Format | None, row: Row) -> Any:
+    """A record as it is stored, or as the row of a table for CSV."""
     if format == "text/csv":
         return dict(zip(COLUMNS, row_of(open_envelope(row)), strict=True))
     return msgspec.Raw(row.record)
-
-
-def _cursor(beyond: int | None) -> str | None:
-    return None if beyond is None else urlsafe_b64encode(f"@{beyond}".encode()).decode()
-
-
-def _beyond(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    try:
-        sign, digits = (text := urlsafe_b64decode(cursor).decode("ascii"))[:1], text[1:]
-        if sign == "@" and digits.isdigit() and len(digits) < 19:
-            return int(digits)
-    except ValueError:
-        pass
-    raise ValidationError(f"cursor: {cursor} is not one that this service gave.")

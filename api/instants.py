@@ -1,13 +1,15 @@
 """Points on a ledger as people write them: an RFC 3339 time, or `@position`."""
 
 import re
+import sqlite3
 from datetime import UTC, datetime
 
 import msgspec
 
 from eventstore.log import Log
-from eventstore.record import from_microseconds, microseconds
+from eventstore.record import Point, from_microseconds, microseconds
 from iam.errors import ValidationError
+from projections.points import last_point, point_at, position_at
 
 _POSITION = re.compile(r"@([0-9]{1,18})", re.ASCII)
 
@@ -49,23 +51,42 @@ def parse_instant(text: str, name: str = "at") -> Instant:
     return Instant(text, name, at=parse_time(text, name))
 
 
-async def resolve(log: Log, account: str, instant: Instant | None, now: datetime) -> Basis:
-    """The record that was the account's last at the instant; None is the present.
+def basis_of(asked: Instant | None, now: datetime, head: Point, found: Point | None) -> Basis:
+    """What an answer at the instant is computed from. `found` is the record there, or the last one before it.
 
     Raises ValidationError for an instant above the head or in the future.
     """
-    if instant is not None and instant.position is not None:
-        rows = await log.get(account, [instant.position])
-        if instant.position and not rows:
-            head = await log.head(account)
-            raise ValidationError(f"{instant.name}: {instant.text} is above the head of the ledger, @{head.position}.")
-        return Basis(instant.position, from_microseconds(rows[0].recorded_at if rows else 0))
-    if instant is not None and instant.at is not None and instant.at <= now:
-        return Basis(await log.position_at(account, microseconds(instant.at)), instant.at)
-    head = await log.head(account)
     present = max(now, from_microseconds(head.recorded_at))
-    if instant is None or instant.at is None:
+    if asked is None:
         return Basis(head.position, present)
-    if instant.at > present:
-        raise ValidationError(f"{instant.name}: {instant.text} is in the future.")
-    return Basis(await log.position_at(account, microseconds(instant.at)), instant.at)
+    if asked.at is None:
+        if found is None:
+            raise ValidationError(f"{asked.name}: {asked.text} is above the head of the ledger, @{head.position}.")
+        return Basis(found.position, from_microseconds(found.recorded_at))
+    if asked.at > present:
+        raise ValidationError(f"{asked.name}: {asked.text} is in the future.")
+    return Basis(found.position if found is not None else 0, asked.at)
+
+
+async def resolve(log: Log, account: str, asked: Instant | None, now: datetime) -> Basis:
+    """The record that was the account's last at the instant; None is the present. Raises as `basis_of`."""
+    head = await log.head(account)
+    found: Point | None = Point()
+    if asked is not None and asked.at is not None:
+        found = Point(await log.position_at(account, microseconds(asked.at)))
+    elif asked is not None and asked.position:
+        rows = await log.get(account, [asked.position])
+        found = Point(rows[0].position, rows[0].recorded_at) if rows else None
+    return basis_of(asked, now, Point(head.position, head.recorded_at), found)
+
+
+def resolve_projected(connection: sqlite3.Connection, account: str, asked: Instant | None, now: datetime) -> Basis:
+    """The same, as far as the projections know the ledger."""
+    found: Point | None = Point()
+    if asked is not None and asked.at is not None:
+        found = Point(position_at(connection, account, microseconds(asked.at)))
+        if asked.at <= now:
+            return basis_of(asked, now, found, found)  # the head does not matter to the past
+    elif asked is not None and asked.position is not None:
+        found = point_at(connection, account, asked.position)
+    return basis_of(asked, now, last_point(connection, account), found)

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from api import answers, checkpoints, events, stream, users
+from api import answers, attachments, checkpoints, events, restores, stream, user_history, users
 from api.service import Request, Service
 from iam.errors import NoSuchEntity
 
@@ -20,7 +20,13 @@ ROUTES: Mapping[str, Handler] = {
     "GET /v1/events": events.events,
     "GET /v1/events/stream": stream.stream,
     "GET /v1/events/{event}": events.event,
+    "GET /v1/policies/{arn}/attachments": attachments.attachments,
+    "GET /v1/policies/{arn}/attachments/history": attachments.history,
+    "GET /v1/users/{name}": users.user,
     "GET /v1/users/{name}/policies": users.policies,
+    "GET /v1/users/{name}/history": user_history.history,
+    "GET /v1/users/{name}/diff": users.diff,
+    "POST /v1/users/{name}/restore": restores.restore,
 }
 """Method and path. `{arn}` spans slashes, as ARNs have paths in them; every other name is one part of the path."""
 

@@ -1,5 +1,7 @@
 """What stands behind the `?` of a native request: named parameters, each given once and with a value."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from iam.errors import ValidationError
@@ -25,3 +27,11 @@ def number(asked: dict[str, str], name: str, default: int, largest: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= largest):
         raise ValidationError(f"{name}: {text} is not a number from 1 to {largest}.")
     return int(text)
+
+
+def choice(asked: Mapping[str, str], name: str, *allowed: str) -> str | None:
+    """A parameter that is one of a few words, None if it is not given. ValidationError for anything else."""
+    text = asked.get(name)
+    if text is not None and text not in allowed:
+        raise ValidationError(f"{name}: {text} is not {' or '.join(allowed)}.")
+    return text

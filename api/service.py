@@ -16,8 +16,8 @@ from api.actions import Write
 from api.caller import Caller
 from api.errors import refusal
 from api.followers import Followers
-from api.instants import Basis, parse_instant, resolve
-from eventstore.log import Log
+from api.instants import Basis, Instant, parse_instant, resolve, resolve_projected
+from eventstore.log import Log, size
 from eventstore.notes import SigningKey
 from eventstore.record import Actor, Restored, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
@@ -28,9 +28,11 @@ from iam.events import AnyEvent
 from iam.state import Draft, World
 from projections.accounts import Accounts
 from projections.instant import InstantState
+from projections.loading import load
 from projections.projector import Projector
 from projections.records import UnknownEvent
 from projections.store import Projections
+from projections.tables import checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +77,12 @@ class Service:
     async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
         """Catch up the projections and begin to write. `progress` hears how many records are still to be read."""
         try:
-            missing = await self.projector.reconcile()
+            missing = await self._reconcile(progress)
         except sqlite3.DatabaseError as error:
             await self.log.heads()  # raises in its turn if it is the log that cannot be read
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
-            missing = await self.projector.reconcile()
+            missing = await self._reconcile(progress)
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
             asyncio.create_task(self.projector.run(), name="projector"),
@@ -94,12 +96,20 @@ class Service:
         await self._install_catalogue()
         self.ready = True
 
+    async def _reconcile(self, progress: Callable[[int], None]) -> int:
+        """Bring empty projections to where the log is, and find out what others lack."""
+        if not await self.projections.read(checkpoints):
+            records = await size(self.log)
+            await load(self.log, self.projections, lambda done: progress(records - done))
+        return await self.projector.reconcile()
+
     async def stop(self) -> None:
         """Finish what was accepted, then close the files."""
         self.ready, self._stopping = False, True
         self._writer.close()
-        self.projector.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks[:1], return_exceptions=True)
+        self.projector.close()  # after the writer, which publishes to the last
+        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
         await self.projections.close()
         await self.log.close()
 
@@ -193,9 +203,33 @@ class Service:
         """
         now = datetime.now(UTC)
         asked = None if instant is None else parse_instant(instant, name)
+        await self._settle(account, asked, now)
+        return await resolve(self.log, account, asked, now)
+
+    async def ask(self, account: str, instant: str | None, question: Callable[[InstantState], T]) -> tuple[T, Basis]:
+        """What a question of an account's state is answered as of an instant, and the basis of that answer.
+
+        The same as `resolve` and `read_at`, in one step where the projections know the ledger up to its head.
+        """
+        if not self.projector.knows(account):
+            basis = await self.resolve(account, instant)
+            return await self.read_at(account, question, basis), basis
+        now = datetime.now(UTC)
+        asked = None if instant is None else parse_instant(instant)
+        await self._settle(account, asked, now)
+        if not self.projector.knows(account):  # what was in flight is to be projected first
+            return await self.ask(account, instant, question)
+
+        def answer(connection: sqlite3.Connection) -> tuple[T, Basis]:
+            basis = resolve_projected(connection, account, asked, now)
+            return question(InstantState(connection, account, self.world, basis.position)), basis
+
+        return await self.projections.read(answer)
+
+    async def _settle(self, account: str, asked: Instant | None, now: datetime) -> None:
+        """Make the account's past final up to the instant that was asked for."""
         if asked is None or asked.position is None:
             await self._writer.settle(account, now if asked is None or asked.at is None else min(asked.at, now))
-        return await resolve(self.log, account, asked, now)
 
     async def caught_up(self, account: str, position: int) -> None:
         """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""

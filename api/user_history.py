@@ -1,33 +1,26 @@
 """What happened to whoever bore a name, change by change, with what each thing was before and after."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from api import answers
-from api.cursors import cursor_of, read_cursor
 from api.instants import Basis, parse_instant
-from api.query_string import number, parameters
+from api.listings import Listing, Page
+from api.query_string import choice, parameters
 from api.service import Request, Service
-from api.tables import Format, stream_table, table_format
 from api.users import flat
-from eventstore.record import Actor, Restored, Row, from_microseconds, microseconds
+from eventstore.record import Actor, Restored, Row, microseconds
 from iam.effects import effect
-from iam.errors import NoSuchEntity, ValidationError
+from iam.errors import NoSuchEntity
 from iam.state import World
 from projections.audit import EventQuery, find_events
-from projections.holders import Mark, holders, profiles
+from projections.holders import Holder, holder, was_held
 from projections.instant import InstantState
 from projections.records import read_record
-
-CHANGES_PER_PAGE = 100
-CHANGES_PER_PAGE_MAX = 1000
-CHANGES_PER_READ = 100  # of a table, so that no table keeps a reading thread for long
-ROWS_MAX = 999_999_999  # the largest `limit` of a table
 
 COLUMNS: Final = (
     "position",
@@ -69,38 +62,6 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     restored_from: Restored | None
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """Where on the ledger something began or ended, and when."""
-
-    position: int
-    at: datetime
-
-
-class Name(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
-    """What a user was called from one record up to another; None while it is called so."""
-
-    user_name: str
-    begin: Moment
-    end: Moment | None
-
-
-class Bearer(msgspec.Struct, frozen=True):
-    """A user that bore the name, with all names that it bore, oldest first."""
-
-    user_id: str
-    names: Sequence[Name]
-    created_at: datetime
-    deleted_at: datetime | None
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Changes, the users that they are of, and the position beyond which more may be; None when there is no more."""
-
-    changes: Sequence[UserChange]
-    users: Sequence[Bearer]
-    next: int | None
-
-
 async def history(
     service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
 ) -> web.StreamResponse:
@@ -109,77 +70,73 @@ async def history(
     What a page costs follows what is on it; so it tells of the users that its changes are of, not of all others.
     """
     asked = parameters(http, "from", "to", "order", "limit", "cursor")
-    format = table_format(http)
-    limit = number(asked, "limit", *((ROWS_MAX, ROWS_MAX) if format else (CHANGES_PER_PAGE, CHANGES_PER_PAGE_MAX)))
-    descending = _is_descending(asked)
     account, name = request.caller.account, named["name"]
-    question = ("history", name, asked.get("from"), asked.get("to"), descending)
-    beyond = read_cursor(asked.get("cursor"), question, int)
-    since, until = (_bound(asked, parameter) for parameter in ("from", "to"))
-    basis = await service.resolve(account, None)
-    if isinstance(until, datetime):
-        until = await service.log.position_at(account, microseconds(until))
     query = EventQuery(
         user=name,
         outcome="changed",
-        since=since,
-        until=basis.position if until is None else min(until, basis.position),
-        descending=descending,
+        since=_bound(asked, "from"),
+        until=_bound(asked, "to"),
+        descending=choice(asked, "order", "asc", "desc") == "desc",
     )
+    listing = Listing(http, asked, ("history", account, query), int)
+    basis = await service.resolve(account, None)
+    last = query.until
+    if isinstance(last, datetime):
+        last = await service.log.position_at(account, microseconds(last))
+    query = msgspec.structs.replace(query, until=basis.position if last is None else min(last, basis.position))
     await service.caught_up(account, basis.position)
-    if not await service.projections.read(lambda connection: holders(connection, account, name, basis.position)):
+    if not await service.projections.read(lambda connection: was_held(connection, account, name, basis.position)):
         raise NoSuchEntity(f"The user with name {name} cannot be found.")
-    if format is not None:
-        rows = _rows(service, account, query, basis, beyond, limit, format)
-        return await stream_table(http, request.request_id, format, COLUMNS, rows, basis)
-    page = await _page(service, account, query, basis, beyond, limit)
-    told = {
-        "users": page.users,
-        "changes": page.changes,
-        "cursor": cursor_of(question, page.next),
-        "basis": basis,
-    }
-    return answers.success(told, request.request_id)
+    told: dict[str, Any] = {}
 
+    async def find(beyond: int | None, limit: int) -> Page[int]:
+        page = await find_events(service.log, service.projections, account, query, beyond, limit)
+        changes, told["users"] = await service.projections.read(
+            lambda connection: _read(connection, service.world, page.rows, basis)
+        )
+        if listing.format == "text/csv":
+            return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], page.next)
+        return Page(changes, page.next)
 
-def _is_descending(asked: Mapping[str, str]) -> bool:
-    order = asked.get("order", "asc")
-    if order not in ("asc", "desc"):
-        raise ValidationError(f"order: {order} is not asc or desc.")
-    return order == "desc"
+    return await listing.answer(request.request_id, find, "changes", COLUMNS, basis, told)
 
 
 def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
+    """The time or the position that a parameter names. It may lie ahead."""
     if name not in asked:
         return None
     instant = parse_instant(asked[name], name)
     return instant.at if instant.position is None else instant.position
 
 
-async def _rows(
-    service: Service, account: str, query: EventQuery, basis: Basis, beyond: int | None, limit: int, format: Format
-) -> AsyncIterator[Any]:
-    """All changes, up to `limit` of them, read a page at a time."""
-    while limit:
-        page = await _page(service, account, query, basis, beyond, min(limit, CHANGES_PER_READ))
-        for change in page.changes:
-            yield flat(msgspec.structs.asdict(change), COLUMNS) if format == "text/csv" else change
-        if (beyond := page.next) is None:
-            return
-        limit -= len(page.changes)
+def _read(
+    connection: sqlite3.Connection, world: World, rows: Sequence[Row], basis: Basis
+) -> tuple[list[UserChange], list[Holder]]:
+    """The changes that these records tell of, and the users that they are of, in the order of their creation."""
+    changes = [_change(connection, world, row) for row in rows]
+    accounts = {change.user_id: row.account for change, row in zip(changes, rows, strict=True)}
+    users = [holder(connection, account, user_id, basis.position) for user_id, account in accounts.items()]
+    return changes, sorted(users, key=lambda user: user.names[0].begin.position)
 
 
-async def _page(
-    service: Service, account: str, query: EventQuery, basis: Basis, beyond: int | None, limit: int
-) -> Page:
-    found = await find_events(service.log, service.projections, account, query, beyond, limit)
-    return await service.projections.read(
-        lambda connection: Page(
-            changes := [_change(connection, service.world, row) for row in found.rows],
-            [
-                _bearer(connection, account, user_id, basis.position)
-                for user_id in dict.fromkeys(change.user_id for change in changes)
-            ],
-            found.next,
-        )
+def _change(connection: sqlite3.Connection, world: World, row: Row) -> UserChange:
+    record = read_record(row)
+    event: Any = record.event  # of a user, as that is what was asked for
+    before, after = (InstantState(connection, row.account, world, row.position - step) for step in (1, 0))
+    shown = effect(event, before, after)
+    return UserChange(
+        position=record.position,
+        event_id=record.id,
+        recorded_at=record.recorded_at,
+        effective_at=record.effective_at,
+        user_id=event.user_id,
+        user_name=event.user_name,
+        action=record.action,
+        type=event.__struct_config__.tag,
+        before=shown.before,
+        after=shown.after,
+        by=record.actor,
+        source_ip=record.source_ip,
+        user_agent=record.user_agent,
+        restored_from=record.restored_from,
     )

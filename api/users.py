@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 
 from api import answers
-from api.instants import Basis
 from api.query_string import parameters
 from api.service import Request, Service
 from api.tables import Format, stream_table, table_format
@@ -61,8 +60,7 @@ async def user(
     """`GET /v1/users/{name}`: everything about the user at an instant, with all documents that govern it."""
     asked = parameters(http, "at")
     account = request.caller.account
-    basis = await service.resolve(account, asked.get("at"))
-    everything = await service.read_at(account, partial(_everything, name=named["name"]), basis)
+    everything, basis = await service.ask(account, asked.get("at"), partial(_everything, name=named["name"]))
     return answers.success({**everything, "basis": basis}, request.request_id)
 
 
@@ -89,8 +87,7 @@ async def policies(
     """`GET /v1/users/{name}/policies`: the policy sets at an instant, each with the record that put it there."""
     asked = parameters(http, "at")
     account = request.caller.account
-    basis = await service.resolve(account, asked.get("at"))
-    sets = await service.read_at(account, partial(_policy_sets, name=named["name"]), basis)
+    sets, basis = await service.ask(account, asked.get("at"), partial(_policy_sets, name=named["name"]))
     entries = (*sets["attached"], *sets["inline"])
     positions = sorted({entry["position"] for entry in entries})
     origins = {row.position: _origin(row.record) for row in await service.log.get(account, positions)}
@@ -154,7 +151,7 @@ async def _rows(format: Format, sets: Mapping[str, Any]) -> AsyncIterator[Mappin
 
 def flat(entry: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     """What an answer tells, as cells of the columns: what is told of the actor stands in cells of its own."""
-    by = entry["by"]
+    by = msgspec.to_builtins(entry["by"])
     cells = {"actor_id": by["id"], "actor_arn": by["arn"], "source_ip": entry.get("from"), **by, **entry}
     row = {column: cells.get(column) for column in columns}
     return {name: answers.rfc3339(cell) if isinstance(cell, datetime) else cell for name, cell in row.items()}

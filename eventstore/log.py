@@ -82,6 +82,11 @@ async def all_heads(log: Log, page: int = 1000) -> AsyncIterator[tuple[str, Head
         after = heads[-1][0]
 
 
+async def size(log: Log) -> int:
+    """How many records there are in all ledgers together."""
+    return sum([head.position async for _, head in all_heads(log)])
+
+
 async def read_all(log: Log, account: str, after: int = 0, page: int = 1000) -> AsyncIterator[Row]:
     """All rows of a ledger after a position, page by page, so that memory stays flat."""
     while rows := await log.read(account, after, page):

@@ -91,6 +91,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     hash: bytes
 
 
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """A place in a ledger, and when its record was recorded (microseconds since 1970); 0 is before the first."""
+
+    position: int = 0
+    recorded_at: int = 0
+
+
 class Head(msgspec.Struct, frozen=True, gc=False):
     """The end of a ledger; position 0 is a ledger that nothing was ever written to."""
 

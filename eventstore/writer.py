@@ -103,7 +103,7 @@ class Writer(Generic[S, E]):
         self._remembered: OrderedDict[tuple[str, str], _Counted[E] | None] = OrderedDict()
         self._attempts: Attempts[E] = Attempts()
         self._summing_up: set[asyncio.Task[None]] = set()  # the event loop itself does not keep tasks
-        self._undecided: set[str] = set()  # accounts with records that are stamped and not durable yet
+        self._undecided: dict[str, int] = {}  # the time of the first record that is stamped and not durable yet
         self._settled = asyncio.Event()
         self._final = 0  # microseconds; a past answer was given for this time, so later records bear later ones
         self._closing = False
@@ -147,8 +147,9 @@ class Writer(Generic[S, E]):
 
         Records that bear such a time are durable, or dropped, when this returns; no later one will bear it.
         """
-        self._final = max(self._final, microseconds(at))
-        while account in self._undecided:
+        until = microseconds(at)
+        self._final = max(self._final, until)
+        while self._undecided.get(account, until + 1) <= until:
             await self._settled.wait()
 
     async def run(self) -> None:
@@ -260,7 +261,9 @@ class Writer(Generic[S, E]):
         """Decide, until each command that would only be counted is known to be new: no index will be its judge."""
         while True:
             drafts = self._decide(batch)
-            self._undecided.update(drafts)
+            for account, draft in drafts.items():
+                if draft.rows:
+                    self._undecided.setdefault(account, draft.rows[0].recorded_at)
             repeated = set()
             for pending in batch:
                 if pending.counted and not pending.new:

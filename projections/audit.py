@@ -76,7 +76,7 @@ async def _span(log: Log, account: str, query: EventQuery) -> tuple[int, int]:
     """The positions between which a query looks, by its times: from the first to the last."""
     first, last = 1, (await log.head(account)).position
     if isinstance(query.since, int):
-        first = query.since
+        first = max(first, query.since)
     elif query.since is not None:
         first = await log.position_at(account, microseconds(query.since) - 1) + 1
     if isinstance(query.until, int):

@@ -1,13 +1,16 @@
-"""Who bore a name, ever: the users behind it, and what each was called from when to when.
+"""Who bore a name, and what each user was called, from when to when.
 
-Lives on a reading thread, within one read transaction; the projections must have caught up to the position.
+Asked on a reading thread within one read transaction; the projections must have caught up to the position.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from eventstore.record import from_microseconds
 from iam import relations as r
 from iam.relations import Relation
 from projections.intervals import load_value
@@ -25,41 +28,60 @@ _PERIODS = """
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """Where something began or ended: the record, and its time in microseconds since 1970."""
+    """Where on the ledger something began or ended, and when."""
 
     position: int
-    time: int
+    at: datetime
 
 
-class Period(msgspec.Struct, frozen=True, gc=False):
-    """What a user was called, and from where to where; `to` is None while that holds."""
+class Name(msgspec.Struct, frozen=True, gc=False, rename={"begin": "from", "end": "to"}):
+    """What a user was called from one record up to another; `end` is None while it is called so."""
 
-    profile: r.UserProfile
+    user_name: str
     begin: Mark
     end: Mark | None
 
 
-def holders(connection: sqlite3.Connection, account: str, name: str, position: int) -> list[str]:
-    """The ids of all users that ever bore the name, in the order in which they first did; or the one with this id."""
-    if any(_periods(connection, account, r.USER, name, "", position)):
-        return [name]
-    periods = _periods(connection, account, r.USERS, "", name.lower(), position)
-    return list(dict.fromkeys(user_id for user_id, _, _ in periods))
+class Holder(msgspec.Struct, frozen=True, gc=False):
+    """A user with all names that it bore, oldest first."""
+
+    user_id: str
+    names: Sequence[Name]
+    created_at: datetime
+    deleted_at: datetime | None
 
 
-def profiles(connection: sqlite3.Connection, account: str, user_id: str, position: int) -> list[Period]:
-    """What a user was called, oldest first. A new path or spelling begins a period too."""
-    periods = _periods(connection, account, r.USER, user_id, "", position)
-    return [Period(load_value(r.USER, value, None), begin, end) for value, begin, end in periods]
+def was_held(connection: sqlite3.Connection, account: str, name: str, position: int) -> bool:
+    """Whether any user had this name, in whatever case, or this id by then."""
+    as_id = _periods(connection, account, r.USER, name, "", position)
+    return any(as_id) or any(_periods(connection, account, r.USERS, "", name.lower(), position))
+
+
+def holder(connection: sqlite3.Connection, account: str, user_id: str, position: int) -> Holder:
+    """The user with this id, which must have been created by then, as far as it is known at the position."""
+    names: list[Name] = []
+    created_at = None
+    for value, begin, end in _periods(connection, account, r.USER, user_id, "", position):
+        profile = load_value(r.USER, value, None)
+        created_at = profile.created_at
+        if names and names[-1].user_name == profile.user_name:  # only the path is another one
+            begin = names.pop().begin
+        names.append(Name(profile.user_name, begin, end))
+    if created_at is None:
+        raise KeyError(user_id)
+    last = names[-1].end
+    return Holder(user_id, names, created_at, None if last is None else last.at)
 
 
 def _periods(
-    connection: sqlite3.Connection, account: str, relation: Relation[object], owner: str, member: str, position: int
+    connection: sqlite3.Connection, account: str, relation: Relation[Any], owner: str, member: str, position: int
 ) -> Iterator[tuple[str, Mark, Mark | None]]:
+    """What an entry was, oldest first, as seen at the position: what ended later still holds."""
     rows = connection.execute(
         _PERIODS,
         {"account": account, "relation": relation.name, "owner": owner, "member": member, "position": position},
     )
     for value, valid_from, from_time, valid_to, to_time in rows:
         ended = valid_to is not None and valid_to <= position
-        yield value, Mark(valid_from, from_time), Mark(valid_to, to_time) if ended else None
+        begin = Mark(valid_from, from_microseconds(from_time))
+        yield value, begin, Mark(valid_to, from_microseconds(to_time)) if ended else None

@@ -5,11 +5,13 @@ import logging
 from collections.abc import Callable, Sequence
 
 from eventstore.log import Log, all_heads
+from eventstore.merkle import TILE
 from eventstore.record import EMPTY, Head, Record, head_of
 from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections
 from projections.tables import BESIDE, Checkpoint
+from projections.tiles import extend_tiles
 
 logger = logging.getLogger(__name__)
 
@@ -24,18 +26,31 @@ async def rebuild(log: Log, projections: Projections, progress: Callable[[int], 
     many records are done. Returns how many there were.
     """
     await projections.begin_beside()
-    records = await load(log, projections, BESIDE, progress)
+    records = await _take_all(log, projections, BESIDE, progress)
     await projections.swap()
+    await _make_tiles(log, projections)
     return records
 
 
-async def load(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
-    """Take every record of the log into an empty set of tables. Returns how many there were."""
+async def load(log: Log, projections: Projections, progress: Callable[[int], None] = lambda done: None) -> int:
+    """Fill projections that are empty. If this is interrupted, what they have is right, and `Projector` goes on."""
+    records = await _take_all(log, projections, "", progress)
+    await _make_tiles(log, projections)
+    return records
+
+
+async def _take_all(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
     loader = _Loader(projections, prefix, progress)
     async for account, head in all_heads(log):
         await loader.load(log, account, head)
     await loader.finish()
     return loader.done
+
+
+async def _make_tiles(log: Log, projections: Projections) -> None:
+    async for account, head in all_heads(log):
+        if head.position >= TILE:
+            await extend_tiles(log, projections, account, head.position)
 
 
 class _Loader:

@@ -11,7 +11,12 @@ USER, POLICY, ACTOR, REQUEST = "user", "policy", "actor", "request"
 
 Mention = tuple[str, str]  # kind and name
 
-_NAMED = {"user_id": USER, "policy_arn": POLICY, "permissions_boundary": POLICY, "previous_permissions_boundary": POLICY}
+_NAMED = {
+    "user_id": USER,
+    "policy_arn": POLICY,
+    "permissions_boundary": POLICY,
+    "previous_permissions_boundary": POLICY,
+}
 _ASKED = {"user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLICY}
 
 
@@ -41,11 +46,12 @@ def _fields(event: type[AnyEvent]) -> tuple[tuple[str, str], ...]:
 
 
 def call_of(record: Record[AnyEvent]) -> tuple[str, str, str, str]:
-    """What was asked and what came of it: action, outcome, type and code."""
+    """What was asked and what came of it: action, outcome, type of the event or the attempt, and code."""
     if record.event is not None:
         return record.action, record.outcome, str(record.event.__struct_config__.tag), ""
     attempt = record.attempt
-    return record.action, record.outcome, "", attempt.code or "" if attempt is not None else ""
+    told = (attempt.type, attempt.code or "") if attempt is not None else ("", "")
+    return record.action, record.outcome, *told
 
 
 def caller_of(record: Record[AnyEvent]) -> tuple[str, str, str, str, str, str]:

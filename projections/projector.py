@@ -12,11 +12,13 @@ from contextlib import suppress
 from functools import partial
 
 from eventstore.log import Log, all_heads
+from eventstore.merkle import TILE
 from eventstore.record import Head, Record, head_of
 from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections
 from projections.tables import START, Checkpoint, checkpoint_of, checkpoints
+from projections.tiles import extend_tiles
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Projector:
         self._unsure: set[str] = set()  # accounts whose ledgers may have grown without a word
         self._blocked: dict[str, UnknownEvent] = {}  # accounts that end, for this program, before their head
         self._waiting = 0  # records in memory
+        self._grown: dict[str, int] = {}  # accounts whose tree has another complete tile, and their positions
         self._alone = 0  # turns to take with one account each, to find out which of them fails
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -82,6 +85,10 @@ class Projector:
         if account in self._blocked:
             raise self._blocked[account]
 
+    def knows(self, account: str) -> bool:
+        """Whether the projections have all of the account's records that are durable."""
+        return account not in self._behind and account not in self._unsure and account not in self._blocked
+
     @property
     def remaining(self) -> int:
         """How many records are not projected yet."""
@@ -104,8 +111,7 @@ class Projector:
         """Project what comes, until `close`; what is left then is projected at the next start."""
         while not self._closing:
             if not self._behind and not self._unsure:
-                self._wake.clear()
-                await self._wake.wait()
+                await self._rest()
                 continue
             await self._gather()
             try:
@@ -128,6 +134,18 @@ class Projector:
         self._closing = True
         self._wake.set()
         self._hurry.set()
+
+    async def _rest(self) -> None:
+        """Nothing is to be projected: make the Merkle tiles that have become complete, and wait."""
+        if self._grown:
+            account, position = self._grown.popitem()
+            try:
+                await extend_tiles(self._log, self._projections, account, position)
+            except Exception:
+                logger.exception("the tiles of %s could not be made; who asks for its tree tries again", account)
+            return
+        self._wake.clear()
+        await self._wake.wait()
 
     async def _gather(self) -> None:
         """Let records come together: many in one transaction cost far less than the same ones in many."""
@@ -184,6 +202,8 @@ class Projector:
     def _advance(self, account: str, position: int) -> None:
         """The projections know the ledger up to the position."""
         tail = self._behind[account]
+        if position // TILE > (tail.next - 1) // TILE:
+            self._grown[account] = position
         tail.next = position + 1
         while tail.batches and tail.batches[0][1].position <= position:
             self._waiting -= len(tail.batches.popleft()[0])

@@ -72,12 +72,8 @@ def run(options: argparse.Namespace) -> int:
     folder = DataFolder(options.data)
     folder.must_exist()
     since, until = _time(options, "from"), _time(options, "to")
-
-    async def choose(log: Log) -> list[Span]:
-        return await _spans(log, options.account, since, until)
-
-    spans = _ask(folder.ledger, choose)
-    if options.account is not None and not spans:
+    spans = _ask(folder.ledger, lambda log: _spans(log, options.account, since, until))
+    if options.account and not spans:
         raise Failure(f"account {options.account} has no records")
     if options.format == "cloudtrail":
         spans = [span for span in spans if span.account != AWS]  # what happens there is no call of AWS
@@ -100,8 +96,8 @@ def _time(options: argparse.Namespace, name: str) -> datetime | None:
 
 
 async def _spans(log: Log, account: str | None, since: datetime | None, until: datetime | None) -> list[Span]:
-    """What was recorded between two times, both inclusive: of one account that has records, or of all."""
-    if account is None:
+    """What was recorded between two times, both inclusive: of one account that has records, or, unnamed, of all."""
+    if not account:
         heads = [(each, head.position) async for each, head in all_heads(log)]
     else:
         heads = [(account, head)] if (head := (await log.head(account)).position) else []

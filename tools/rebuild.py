@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from eventstore.log import Log, LogError, all_heads
+from eventstore.log import LogError, size
 from projections.loading import rebuild
 from projections.store import Projections
 from tools.data import DataFolder, open_log
@@ -42,7 +42,7 @@ async def _build(folder: DataFolder, at_rest: bool) -> int:
     try:
         projections = Projections(folder.projections)
         try:
-            with Progress(await _size(log)) as progress:
+            with Progress(await size(log)) as progress:
                 try:
                     return await rebuild(log, projections, progress)
                 except sqlite3.OperationalError:
@@ -56,7 +56,3 @@ async def _build(folder: DataFolder, at_rest: bool) -> int:
         raise Failure(f"{folder.ledger} is damaged, see `iam-ledger verify`: {error}") from error
     finally:
         await log.close()
-
-
-async def _size(log: Log) -> int:
-    return sum([head.position async for _, head in all_heads(log)])

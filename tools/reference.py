@@ -24,9 +24,10 @@ from api.aws import IAM, STS
 from api.body import BODY_BYTES_MAX
 from api.constraints import empty_list, must_not_be_empty
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
-from api.events import EVENTS_PER_PAGE, EVENTS_PER_PAGE_MAX
+from api.events import OUTCOMES
 from api.flow import STALLED_SECONDS
 from api.followers import FOLLOWERS_MAX
+from api.listings import ROWS_PER_PAGE, ROWS_PER_PAGE_MAX
 from api.model import Listing, Mapped, Member, Operation, Scalar, Shape, Structure
 from api.pages import ITEMS_PER_PAGE
 from api.stream import HEARTBEAT_SECONDS
@@ -43,6 +44,16 @@ ANY_ACTION: Final = (ValidationError, MalformedInput)
 """Refusals that every action with parameters can meet; they are told once."""
 
 AT: Final = "an instant, which is an RFC 3339 time or `@position`; the present if not given. A space is read as `+`"
+
+ORDER: Final = "`asc`, or `desc` for newest first; `asc` if not given"
+
+LIMIT: Final = (
+    f"1 to {ROWS_PER_PAGE_MAX:,}; {ROWS_PER_PAGE} if not given. A table may have more, and has all if not given"
+)
+
+CURSOR: Final = "where the page before ended; it serves only the question that it came from"
+
+TABLE: Final = "With `Accept: text/csv` or `application/x-ndjson`, all of it as a table."
 
 ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "/": ("AWS's API, as above. Methods are GET and POST.", {}),
@@ -63,9 +74,10 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         },
     ),
     "GET /v1/events": (
-        "The account's records, oldest first, each exactly as it is stored; refused and unchanged calls are among "
-        "them. All conditions hold together. A page may be short or empty and still have a `cursor`; the last has "
-        "`null`. With `Accept: text/csv` or `Accept: application/x-ndjson` the answer is a table of all that meet the "
+        "The account's records, each exactly as it is stored; refused and unchanged calls are among them. All "
+        "conditions hold together. A page may be short or empty and still have a `cursor`; the last has `null`. "
+        "`basis` is the position and the instant of the answer: whoever pages on gets to see what came meanwhile. "
+        "With `Accept: text/csv` or `Accept: application/x-ndjson` the answer is a table of all that meet the "
         "conditions, of any length; one that fails on the way ends with a broken connection, never as if it were "
         "whole. A line of JSON is a record as it is stored. In CSV, text that a spreadsheet would take for a formula "
         "has an apostrophe in front.",
@@ -75,14 +87,15 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
             "actor": "the unique id of whoever asked",
             "request_id": "the `x-amzn-RequestId` that the call was answered with",
             "action": "AWS's name of the call, such as `AttachUserPolicy`",
-            "type": "the event's type, such as `UserPolicyAttached`",
-            "outcome": "`changed`, `unchanged`, `refused` or `denied`",
+            "type": "the event's type, such as `UserPolicyAttached`. A call that changed nothing is `Attempted`; "
+            "`AttemptsRepeated` stands for several that were counted together",
+            "outcome": " or ".join((", ".join(f"`{outcome}`" for outcome in OUTCOMES[:-1]), f"`{OUTCOMES[-1]}`")),
             "source_ip": "the address that the call came from",
-            "from": "recorded at or after this time",
-            "to": "recorded at or before this time",
-            "limit": f"records in a page, 1 to {EVENTS_PER_PAGE_MAX:,}; {EVENTS_PER_PAGE} if not given. A table may "
-            "have more, and has all if not given",
-            "cursor": "where the page before ended",
+            "from": "recorded at or after this instant, an RFC 3339 time or `@position`. It may lie ahead",
+            "to": "recorded at or before this instant",
+            "order": ORDER,
+            "limit": f"records in a page, {LIMIT}",
+            "cursor": CURSOR,
         },
     ),
     "GET /v1/events/stream": (
@@ -95,12 +108,80 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "503.",
         {"from": "`beginning`, which is meant if not given, `now`, or `@n` to begin with record n"},
     ),
-    "GET /v1/events/{event}": ("One record as it is stored, by its event id or its position.", {}),
+    "GET /v1/events/{event}": (
+        "One record, by its event id or its position: its own members as they are stored, then more. `hash` is the "
+        "record's: SHA-256, in hexadecimal, over a zero byte and the stored bytes, which are those of `data` up to "
+        '`,"hash"` and a closing brace. `before` and `after` are the things that the event changed, as they were and '
+        "as they became; a call that changed nothing has neither.",
+        {
+            "proof": "`1`; then `proof` shows by RFC 6962 that the record is in the ledger: the `record` as a text of "
+            "the exact bytes that are hashed, `leaf_hash`, `leaf_index` (from 0), `tree_size` and `path`, in base64, "
+            "and a signed `checkpoint` with the root"
+        },
+    ),
+    "GET /v1/policies/{arn}/attachments": (
+        "Who carried a managed policy, AWS's or the account's own, at an instant: `via` is `attached` or `boundary`, "
+        "`user_name` and `path` are those of then. Each has the `position` and `event_id` of the record since which "
+        "that is so, `since` when, `by` whom, `from` which address and by which `action`; the oldest come first. All "
+        "pages are of the instant of the first, which `basis` tells. The slashes of the ARN may be percent-encoded or "
+        f"not. {TABLE}",
+        {"at": AT, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
+    ),
+    "GET /v1/policies/{arn}/attachments/history": (
+        "Who ever carried a managed policy, also one that was deleted: one row for each user and period. `from` and "
+        "`to` tell the records that began and ended it (`position`, `event_id`, `at` when, `by` whom, `source_ip`, "
+        "`action`); `to` is `null` while it holds. `user_name` is what the user was called when it began, "
+        f"`latest_user_name` what it is called now or was called last. A page may be short. {TABLE}",
+        {"order": ORDER, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
+    ),
+    "GET /v1/users/{name}": (
+        "Everything about a user, by name or id, at an instant: ids, names, tags, permissions boundary, policies. "
+        "`documents` are all that govern it, each with how it comes to the user, `via`: `attached`, `inline` or "
+        "`boundary`. A managed policy says what its default version says, which `version_id` names. `basis` is the "
+        "position and the instant of the answer. A name means its holder at that instant.",
+        {"at": AT},
+    ),
     "GET /v1/users/{name}/policies": (
         "The attached and the inline policies of a user, by name or id, at an instant. Each entry has the `position` "
-        "and `event_id` of the record that put it there, `since` when, and `by` whom. `basis` is the position and the "
-        "instant of the answer. A name means its holder at that instant.",
+        "and `event_id` of the record that put it there, `since` when, `by` whom, `from` which address and by which "
+        "`action`. `basis` is the position and the instant of the answer. A name means its holder at that instant. "
+        f"{TABLE}",
         {"at": AT},
+    ),
+    "GET /v1/users/{name}/history": (
+        "All changes of all users that ever bore the name, or of the user with this id, oldest first: of policies, "
+        "tags, boundary, name and path, creation and deletion. Each has its record's `position`, `event_id`, times, "
+        "`by`, `source_ip`, `user_agent`, `action` and `type`, and the things that it touched, `before` and `after` "
+        "it. What a restore did has `restored_from`. `users` tells of the users that the changes of the page are of, "
+        f"with all names that they bore. {TABLE}",
+        {
+            "from": "recorded at or after this instant, an RFC 3339 time or `@position`",
+            "to": "recorded at or before this instant",
+            "order": "`asc`, or `desc` for newest first; `asc` if not given",
+            "limit": f"changes in a page, 1 to {ROWS_PER_PAGE_MAX:,}; {ROWS_PER_PAGE} if not given",
+            "cursor": "where the page before ended; it serves only the question that it came from",
+        },
+    ),
+    "GET /v1/users/{name}/diff": (
+        "What differs about a user between two instants. The name means its holder at each of them: `user_id` has "
+        "both, and `replaced` says that they are two. `created` and `deleted` mean that there is a user at one end "
+        "only. Policy documents are compared statement by statement; `managed_changed` are managed policies that the "
+        "user carries at both ends, and that say something else. `from` and `to` in the answer are the position and "
+        "the instant of each end.",
+        {
+            "from": "an instant, which is an RFC 3339 time or `@position`. It must be given",
+            "to": "another instant, which may be earlier; the present if not given",
+        },
+    ),
+    "POST /v1/users/{name}/restore": (
+        "Put a user, by the name or id that it has now, back to what it was. The body is a JSON object: `at` is an "
+        "instant, `parts` some of `attached`, `inline`, `tags` and `permissions_boundary`, or all if not given. What "
+        "differs is changed by ordinary events with `restored_from`, all in one, by the action `RestoreUser`; `data` "
+        "has what any write has, and the `events`. What cannot be put back, such as a policy that was deleted, is "
+        "409 `RestoreConflict`, which names all of it, and nothing is changed. With `dry_run` nothing is recorded: "
+        "`events` are those that would be, `conflicts` is what is in the way, `diff` is what would be different, and "
+        "`basis` is what this was computed at. What managed policies say is never restored, nor is a deleted user.",
+        {},
     ),
     "/v1/{rest}": ("Anything else under `/v1`: 404, `NO_SUCH_ENTITY`.", {}),
     "/{rest}": ("Anything else: read as AWS's API, and 404 if it names no action.", {}),

@@ -211,6 +211,8 @@ def test_the_policy_sets_say_who_put_what_where_and_when(alice: Account) -> None
         "event_id": attached["id"],
         "since": attached["created_at"],
         "by": by,
+        "from": "127.0.0.1",
+        "action": "AttachUserPolicy",
     }
     assert sets["inline"] == [
         {
@@ -220,6 +222,8 @@ def test_the_policy_sets_say_who_put_what_where_and_when(alice: Account) -> None
             "event_id": put["id"],
             "since": put["created_at"],
             "by": by,
+            "from": "127.0.0.1",
+            "action": "PutUserPolicy",
         }
     ]
     assert sets["basis"]["position"] == 4

@@ -77,10 +77,12 @@ def test_more_than_a_page_is_exported_whole(export: Export, large: Path) -> None
     assert export(folder=large).splitlines() == stored(large)
 
 
-def test_one_account_can_be_chosen(export: Export, history: Path) -> None:
-    """The ledger of the catalogue is an account of its own."""
+def test_one_account_can_be_chosen(export: Export, history: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger of the catalogue is an account of its own. An empty name is every account, whatever the twin says."""
     assert export("--account", ACCOUNT).splitlines() == stored(history, f"account = '{ACCOUNT}'")
     assert export("--account", "aws").splitlines() == stored(history, "account = 'aws'")
+    monkeypatch.setenv("IAM_LEDGER_ACCOUNT", ACCOUNT)
+    assert export("--account", "") == b"".join(record + b"\n" for record in stored(history))
 
 
 def test_times_bound_what_is_exported(export: Export, history: Path) -> None:

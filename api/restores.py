@@ -1,0 +1,145 @@
+"""Putting a user back to what it was at an instant: by new events, decided on the newest state, all or nothing."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, get_args
+
+import msgspec
+from aiohttp import web
+
+from api import answers
+from api.body import media_type, read_body
+from api.instants import Basis
+from api.parameters import read_json
+from api.query_string import parameters
+from api.service import Request, Service, new_id
+from eventstore.writer import Answer
+from iam import relations as r
+from iam.commands import Moment, Part, RestoreUser
+from iam.errors import MalformedInput, NoSuchEntity, ValidationError
+from iam.events import AnyEvent, Event
+from iam.restoring import plan, restore_user
+from iam.state import State
+from iam.user_details import user_details
+from iam.user_diff import diff_users
+from iam.users import find_holder, find_user
+from projections.instant import InstantState
+
+PARTS: tuple[Part, ...] = get_args(Part)
+JSON = "application/json"
+
+Decide = Callable[[State, Moment], list[Event]]
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request to restore."""
+
+    at: Annotated[str, msgspec.Meta(max_length=100)]
+    dry_run: bool = False
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(min_length=1)] = PARTS
+
+
+async def restore(
+    service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
+) -> web.StreamResponse:
+    """`POST /v1/users/{name}/restore`: make parts of a user what they were, or tell what that would do.
+
+    A name means its holder now. What is refused is on record, as any call that would write.
+    """
+    parameters(http)
+    asked = await _read(http)
+    account, name = request.caller.account, named["name"]
+    basis = await service.resolve(account, asked.at)
+    present = await service.resolve(account, None)
+    told: dict[str, Any] = {"user_name": name, "at": asked.at, "parts": asked.parts}
+    question = dict(told)
+    decide: Decide
+    try:
+        user_name, command = await service.read_at(account, partial(_command, name=name, asked=asked), basis, present)
+    except NoSuchEntity as refusal:
+        if asked.dry_run:
+            raise
+        decide = partial(_refuse, refusal)
+    else:
+        if asked.dry_run:
+            rehearsal = await service.read_at(account, partial(_rehearse, command=command, now=present), present)
+            return answers.success({**rehearsal, "restored_from": basis, "basis": present}, request.request_id)
+        decide = partial(_decide, command)
+        told |= {"user_name": user_name, "user_id": command.user_id}
+    answer = await service.restore(request, decide, asked=question, told=told, basis=basis)
+    return answers.success({**_done(answer), "restored_from": basis}, request.request_id)
+
+
+async def _read(http: web.BaseRequest) -> Asked:
+    """The body, its parts each once and in one order. Raises MalformedInput or ValidationError, naming the field."""
+    if (kind := media_type(http)) != JSON:
+        raise MalformedInput(
+            f"Content-Type {kind} is not read: {JSON} is." if kind else f"Content-Type must be {JSON}."
+        )
+    body = await read_body(http)
+    read_json(body)  # refuses what programs read differently
+    try:
+        asked = msgspec.json.decode(body, type=Asked)
+    except msgspec.DecodeError as error:
+        raise ValidationError(
+            f"The body cannot be read: {error}. It has `at`, which is required, `dry_run`, and `parts`: any of "
+            f"{', '.join(PARTS)}."
+        ) from None
+    return msgspec.structs.replace(asked, parts=tuple(part for part in PARTS if part in asked.parts))
+
+
+def _command(past: InstantState, present: InstantState, name: str, asked: Asked) -> tuple[str, RestoreUser]:
+    """What the user is called, and what is to be decided. Raises NoSuchEntity for one that was not there then."""
+    user_id = _holder(past, present, name)
+    if past.get(r.USER, user_id) is None:
+        raise NoSuchEntity(f"The user {name} with id {user_id} did not exist at {asked.at}: it was created later.")
+    wanted = user_details(past, user_id)
+    arns = {*(policy.policy_arn for policy in wanted.attached), wanted.permissions_boundary or ""}
+    ids = ((arn, past.get(r.POLICY_ARNS, "", arn)) for arn in sorted(arns))
+    command = RestoreUser(
+        user_id=user_id,
+        wanted=wanted,
+        parts=asked.parts,
+        policy_ids={arn: policy_id for arn, policy_id in ids if policy_id is not None},
+    )
+    return (present.get(r.USER, user_id) or wanted).user_name, command
+
+
+def _holder(past: State, present: State, name: str) -> str:
+    """The id of the user that is meant: the holder now, or one from then who was deleted, so that this can be told."""
+    try:
+        return find_holder(present, name)
+    except NoSuchEntity:
+        user_id = find_holder(past, name)
+        return user_id if present.get(r.USER, user_id) is None else find_user(present, name)
+
+
+def _refuse(refusal: NoSuchEntity, state: State, moment: Moment) -> list[Event]:
+    raise refusal
+
+
+def _decide(command: RestoreUser, state: State, moment: Moment) -> list[Event]:
+    return restore_user(state, command, moment)
+
+
+def _rehearse(state: InstantState, command: RestoreUser, now: Basis) -> dict[str, Any]:
+    """What the restore would record, what is in its way, and the difference that it would make without that."""
+    planned = plan(state, command, Moment(now.instant, new_id))
+    present = user_details(state, command.user_id)
+    wanted = msgspec.structs.replace(present, **{part: getattr(command.wanted, part) for part in command.parts})
+    return {"events": planned.events, "conflicts": planned.conflicts, "diff": diff_users(present, wanted)}
+
+
+def _done(answer: Answer[AnyEvent]) -> dict[str, Any]:
+    first = answer.records[0]
+    return {
+        "id": first.id,
+        "position": first.position,
+        "created_at": first.recorded_at,
+        "outcome": first.outcome,
+        "events": [
+            {"position": record.position, "id": record.id, "type": record.event.__struct_config__.tag}
+            for record in answer.records
+            if record.event is not None
+        ],
+    }

@@ -1,0 +1,290 @@
+"""The views of projections.db: a public surface, each held to its columns and to a row that it must show."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from eventstore.record import Attempt
+from iam import events as e
+from iam.events import Event
+from iam.relations import Tag
+from projections import tables
+from projections.intervals import node
+from projections.tables import Checkpoint, Tables
+
+ACCOUNT = "111122223333"
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+OPS = f"arn:aws:iam::{ACCOUNT}:policy/eng/ops"
+AT = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
+CREATED = "2026-11-03T14:03:00Z"
+SINCE = "2026-11-03T14:03:{:02}.000000Z"  # a second per record
+
+VIEWS = re.findall(r"^CREATE VIEW (\w+)", files("projections").joinpath("views.sql").read_text(), re.MULTILINE)
+
+PERIOD = ["valid_from", "since", "valid_to", "until"]
+COLUMNS = {
+    "entries": ["account", "relation", "owner", "member", "value", "document"],
+    "users": ["account", "user_id", "user_name", "path", "created_at"],
+    "user_policies": ["account", "user_id", "user_name", "kind", "policy_name", "policy_arn", "document"],
+    "user_tags": ["account", "user_id", "key", "value"],
+    "user_boundaries": ["account", "user_id", "policy_arn"],
+    "policies": ["account", "policy_id", "policy_name", "policy_arn", "path", "description", "created_at"],
+    "policy_versions": ["account", "policy_id", "version_id", "document", "created_at"],
+    "policy_defaults": ["account", "policy_id", "version_id"],
+    "policy_tags": ["account", "policy_id", "key", "value"],
+}
+EVENT_COLUMNS = [
+    *("account", "position", "recorded_at", "outcome", "action", "type", "code", "user", "user_name"),
+    *("policy_arn", "policy_name", "actor_id", "actor_arn", "access_key_id", "source", "source_ip", "user_agent"),
+]
+
+
+def history() -> list[Event]:
+    """A life in which everything begins and much ends. The index of an event is its position less one."""
+    user: dict[str, Any] = {"user_id": "AIDA1", "user_name": "alice"}
+    policy: dict[str, Any] = {"policy_id": "ANPA1", "policy_arn": OPS}
+    return [
+        e.UserCreated(**user, path="/eng/", created_at=AT, tags=(Tag("Team", "red"),), permissions_boundary=ADMIN),
+        e.PolicyCreated(
+            **policy,
+            policy_name="ops",
+            path="/eng/",
+            description="d",
+            created_at=AT,
+            policy_document="{1}",
+            tags=(Tag("Team", "red"),),
+        ),
+        e.UserPolicyAttached(**user, policy_arn=OPS, policy_name="ops"),
+        e.UserPolicyPut(**user, policy_name="Own", policy_document="{2}"),
+        e.PolicyVersionCreated(
+            **policy, version_id="v2", created_at=AT, policy_document="{3}", set_as_default=True
+        ),  # 5
+        e.UserUpdated(
+            user_id="AIDA1",
+            user_name="bob",
+            path="/",
+            previous_user_name="alice",
+            previous_path="/eng/",
+            created_at=AT,
+        ),
+        e.UserTagged(user_id="AIDA1", user_name="bob", tags=(Tag("team", "blue"),)),
+        e.UserPolicyPut(user_id="AIDA1", user_name="bob", policy_name="Own", policy_document="{4}"),
+        e.UserCreated(user_id="AIDA2", user_name="alice", path="/", created_at=AT),
+        e.UserPolicyAttached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN, policy_name="Admin"),  # 10
+        e.UserPolicyDetached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN),
+        e.UserDeleted(user_id="AIDA2", user_name="alice"),
+        e.UserPermissionsBoundaryDeleted(user_id="AIDA1", user_name="bob", permissions_boundary=ADMIN),
+        e.PolicyVersionDeleted(**policy, version_id="v1"),
+        e.PolicyUntagged(**policy, tag_keys=("Team",)),  # 15
+    ]
+
+
+@pytest.fixture
+def views(ledger: Any, new_ledger: Callable[[str], Any]) -> sqlite3.Connection:
+    """The views over that history and a refused attempt, and over another account where the same ids are others."""
+    for event in history():
+        ledger.add(event)
+    ledger.add(
+        attempt=Attempt(parameters={"user_name": "ghost"}, code="NoSuchEntity", message="none"), action="DeleteUser"
+    )
+    other = new_ledger("444455556666")
+    other.add(e.UserCreated(user_id="AIDA1", user_name="mallory", path="/", created_at=AT))
+    other.add(e.UserPolicyAttached(user_id="AIDA1", user_name="mallory", policy_arn=ADMIN, policy_name="Admin"))
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.create_function("node", 2, node)
+    connection.row_factory = sqlite3.Row
+    tables.create(connection)
+    for written in (ledger, other):
+        Tables(connection).take(written.records, {written.account: Checkpoint(len(written.records), "")})
+    return connection
+
+
+def columns_of(views: sqlite3.Connection, view: str) -> list[str]:
+    return [name for _, name, *_ in views.execute(f"PRAGMA table_info({view})")]
+
+
+def rows(views: sqlite3.Connection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in views.execute(sql, values)]
+
+
+def test_the_views_and_their_columns_stay(views: sqlite3.Connection) -> None:
+    """People's own queries hang on them: `…_history` with the whole period, the other with its beginning."""
+    expected = {f"{name}_history": columns + PERIOD for name, columns in COLUMNS.items()}
+    expected |= {name: columns + PERIOD[:2] for name, columns in COLUMNS.items() if name != "entries"}
+    expected["events"] = EVENT_COLUMNS
+
+    assert {view: columns_of(views, view) for view in VIEWS} == expected
+
+
+STORED = {"entry", "current_entries", "past_entries", "documents", "things"}
+USER_1 = ("AIDA1", "bob")
+USER_2 = ("AIDA2", "alice")
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (
+            "users_history",
+            [
+                ("AIDA1", "alice", "/eng/", CREATED, 1, 6),
+                ("AIDA1", "bob", "/", CREATED, 6, None),
+                ("AIDA2", "alice", "/", CREATED, 9, 12),
+            ],
+        ),
+        (
+            "user_policies_history",
+            [
+                (*USER_1, "attached", "ops", OPS, None, 3, None),
+                (*USER_1, "inline", "Own", None, "{2}", 4, 8),
+                (*USER_1, "inline", "Own", None, "{4}", 8, None),
+                (*USER_2, "attached", "Admin", ADMIN, None, 10, 11),
+            ],
+        ),
+        ("user_tags_history", [("AIDA1", "Team", "red", 1, 7), ("AIDA1", "team", "blue", 7, None)]),
+        ("user_boundaries_history", [("AIDA1", ADMIN, 1, 13)]),
+        ("policies_history", [("ANPA1", "ops", OPS, "/eng/", "d", CREATED, 2, None)]),
+        ("policy_versions_history", [("ANPA1", "v1", "{1}", CREATED, 2, 14), ("ANPA1", "v2", "{3}", CREATED, 5, None)]),
+        ("policy_defaults_history", [("ANPA1", "v1", 2, 5), ("ANPA1", "v2", 5, None)]),
+        ("policy_tags_history", [("ANPA1", "Team", "red", 2, 15)]),
+    ],
+)
+def test_a_history_has_one_row_per_thing_and_period(
+    views: sqlite3.Connection, view: str, expected: list[tuple[Any, ...]]
+) -> None:
+    """From which record and time to which; the view without `_history` has the rows that still hold."""
+    own = COLUMNS[view.removesuffix("_history")][1:]
+    told = ", ".join((*own, "valid_from", "valid_to"))
+    every = rows(views, f"SELECT {told} FROM {view} WHERE account = ? ORDER BY valid_from", ACCOUNT)
+    assert every == expected
+
+    periods = rows(views, f"SELECT {', '.join(PERIOD)} FROM {view} WHERE account = ?", ACCOUNT)
+    for valid_from, since, valid_to, until in periods:
+        assert since == SINCE.format(valid_from - 1)
+        assert until == (None if valid_to is None else SINCE.format(valid_to - 1))
+
+    present = view.removesuffix("_history")
+    told = ", ".join((*own, "valid_from"))
+    now = rows(views, f"SELECT {told} FROM {present} WHERE account = ? ORDER BY valid_from", ACCOUNT)
+    assert now == [row[:-1] for row in expected if row[-1] is None]
+
+
+def test_entries_show_what_every_other_view_is_made_of(views: sqlite3.Connection) -> None:
+    """Also the relations that have no view of their own."""
+    told = "relation, member, value, document, valid_from, valid_to"
+    sql = f"SELECT {told} FROM entries_history WHERE account = ? AND owner = ? ORDER BY valid_from"
+    assert rows(views, sql, ACCOUNT, ADMIN) == [
+        ("boundary_users", "AIDA1", "AIDA1", None, 1, 13),
+        ("policy_users", "AIDA2", "AIDA2", None, 10, 11),
+    ]
+    [(value, document)] = rows(
+        views,
+        "SELECT value ->> 'policy_name', document FROM entries_history"
+        " WHERE relation = 'user_inline_policies' AND valid_to = 8",
+    )
+    assert (value, document) == ("Own", "{2}")
+
+
+def test_a_user_is_shown_under_its_last_name_throughout(ledger: Any, views: sqlite3.Connection) -> None:
+    """What it is called now, or was called when it was deleted, whoever bears an old name of its."""
+    sql = "SELECT DISTINCT user_id, user_name FROM user_policies_history WHERE account = ? ORDER BY user_id"
+    assert rows(views, sql, ACCOUNT) == [USER_1, USER_2]
+
+    taken = len(ledger.records)
+    for name, previous in (("carol", "bob"), ("dave", "carol")):
+        ledger.add(
+            e.UserUpdated(
+                user_id="AIDA1",
+                user_name=name,
+                path="/",
+                previous_user_name=previous,
+                previous_path="/",
+                created_at=AT,
+            )
+        )
+    ledger.add(e.UserCreated(user_id="AIDA3", user_name="bob", path="/", created_at=AT))
+    ledger.add(e.UserPolicyPut(user_id="AIDA3", user_name="bob", policy_name="p", policy_document="{}"))
+    ledger.add(e.UserPolicyDetached(user_id="AIDA1", user_name="dave", policy_arn=OPS))
+    ledger.add(e.UserPolicyDeleted(user_id="AIDA1", user_name="dave", policy_name="Own"))
+    ledger.add(e.UserDeleted(user_id="AIDA1", user_name="dave"))
+    Tables(views).take(ledger.records[taken:], {ACCOUNT: Checkpoint(len(ledger.records), "")})
+
+    assert rows(views, sql, ACCOUNT) == [("AIDA1", "dave"), USER_2, ("AIDA3", "bob")]
+
+
+def test_events_say_who_did_what_to_whom(views: sqlite3.Connection) -> None:
+    """One row per record; what a record does not speak of is NULL."""
+    told = "position, recorded_at, outcome, action, type, code, user_name, policy_arn, policy_name, actor_arn, source"
+    sql = f"SELECT {told} FROM events WHERE account = ? ORDER BY position"
+    root = (f"arn:aws:iam::{ACCOUNT}:root", "api")
+    every = rows(views, sql, ACCOUNT)
+
+    assert [row[0] for row in every] == list(range(1, 17))
+    assert every[2] == (
+        *(3, SINCE.format(2), "changed", "Test", "UserPolicyAttached", None),
+        *("alice", OPS, "ops", *root),
+    )
+    assert every[15] == (
+        *(16, SINCE.format(15), "refused", "DeleteUser", "Attempted", "NoSuchEntity"),
+        *("ghost", None, None, *root),
+    )
+    assert rows(views, "SELECT access_key_id, source_ip, user_agent FROM events LIMIT 1") == [(None, None, None)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_may_be_asked_by_any_of_its_columns(views: sqlite3.Connection, view: str) -> None:
+    """Whatever order SQLite looks at things in, it finds no value that it cannot read."""
+    [found] = rows(views, f"SELECT count(*) FROM {view}")
+    for column in columns_of(views, view):
+        for condition in (f"{column} = ?1", f"{column} LIKE ?1", f"account = '{ACCOUNT}' AND {column} >= ?1"):
+            sql = f"SELECT count(*) FROM {view} WHERE {condition} OR {column} IS NULL ORDER BY {column}"
+            assert rows(views, sql, "alice") <= [found]
+            assert rows(views, f"SELECT count(*) FROM {view} WHERE {condition}", "alice") <= [found]
+    joined = f"SELECT count(*) FROM {view} one JOIN users ON users.account = one.account"
+    assert rows(views, joined) == [found]  # each account has one user now
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM user_policies_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM user_policies_history WHERE account = ? AND user_id = ? AND valid_from <= 5",
+        "SELECT * FROM user_policies WHERE account = ? AND user_id = ?",
+        "SELECT * FROM user_policies WHERE account = ?",
+        "SELECT * FROM users WHERE account = ?",
+        "SELECT * FROM users_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM user_tags_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM user_boundaries_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM policies_history WHERE account = ?",
+        "SELECT * FROM policy_versions_history WHERE account = ? AND policy_id = ?",
+        "SELECT * FROM policy_defaults_history WHERE account = ? AND policy_id = ?",
+        "SELECT * FROM policy_tags_history WHERE account = ? AND policy_id = ?",
+        "SELECT * FROM entries_history WHERE account = ? AND relation = ? AND owner = ?",
+    ],
+)
+def test_a_question_about_an_account_looks_at_that_account_only(views: sqlite3.Connection, question: str) -> None:
+    """Tables are searched by their keys, never read through: an answer costs what it is long."""
+    plan = [row["detail"] for row in views.execute(f"EXPLAIN QUERY PLAN {question}", [""] * question.count("?"))]
+    read_through = [step for step in plan if step.startswith("SCAN ") and step.split()[1] in STORED]
+    by_key = [step for step in plan if step.startswith("SEARCH things")]
+    key = "(account=? AND kind=? AND name=?)" if question.count("?") > 1 else "(account=? AND kind=?)"
+
+    assert read_through == []
+    assert by_key
+    assert [step for step in by_key if key not in step and "AND name=?)" not in step] == []
+    assert [step for step in plan if "AUTOMATIC" in step] == []
+
+
+def test_events_of_an_account_are_found_by_its_key(views: sqlite3.Connection) -> None:
+    """All of them, or those around a position."""
+    for question in ("account = ?", "account = ? AND position > 3"):
+        plan = [
+            row["detail"] for row in views.execute(f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {question}", "a")
+        ]
+        assert [step for step in plan if step.startswith("SCAN ")] == []
+        assert any(step.startswith("SEARCH e USING PRIMARY KEY (account=?") for step in plan)
