@@ -95,7 +95,7 @@ def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
 async def _effect(service: Service, row: Row) -> Effect | None:
     """What the record changed; None for an attempt, and for an event that only a newer program understands."""
     try:
-        fact = read_event(row)
+        fact = read_event(row.record)
     except UnknownEvent:
         return None
     if fact is None:

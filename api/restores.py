@@ -26,6 +26,7 @@ from iam.users import find_holder, find_user
 from projections.instant import InstantState
 
 PARTS: tuple[Part, ...] = get_args(Part)
+NAME_CHARACTERS_MAX = 128  # AWS's bound on the name in a call; attempts are records, and nobody may make these long
 JSON = "application/json"
 
 Decide = Callable[[State, Moment], list[Event]]
@@ -44,11 +45,13 @@ async def restore(
 ) -> web.StreamResponse:
     """`POST /v1/users/{name}/restore`: make parts of a user what they were, or tell what that would do.
 
-    A name means its holder now. What is refused is on record, as any call that would write.
+    A name means its holder now. A refusal is on record, as with any write, unless the request makes no sense.
     """
     parameters(http)
     asked = await _read(http)
     account, name = request.caller.account, named["name"]
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise ValidationError(f"A user is named by 1 to {NAME_CHARACTERS_MAX} characters, not by {len(name)}.")
     basis = await service.resolve(account, asked.at)
     present = await service.resolve(account, None)
     told: dict[str, Any] = {"user_name": name, "at": asked.at, "parts": asked.parts}
@@ -74,7 +77,7 @@ async def _read(http: web.BaseRequest) -> Asked:
     """The body, its parts each once and in one order. Raises MalformedInput or ValidationError, naming the field."""
     if (kind := media_type(http)) != JSON:
         raise MalformedInput(
-            f"Content-Type {kind} is not read: {JSON} is." if kind else f"Content-Type must be {JSON}."
+            f"Content-Type {kind} is not read: {JSON} is." if kind else f"The body needs Content-Type {JSON}."
         )
     body = await read_body(http)
     read_json(body)  # refuses what programs read differently

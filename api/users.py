@@ -44,7 +44,8 @@ POLICY_COLUMNS: Final = (
 class EffectiveDocument(msgspec.Struct, frozen=True, gc=False):
     """A policy document that says what a user may do, and how it comes to the user.
 
-    An inline policy has no ARN and no versions. The document of a managed policy is that of its default version.
+    An inline policy has no ARN and no versions. The document of a managed policy is that of its default version;
+    it is None for a policy of AWS that the program's catalogue does not have.
     """
 
     via: Literal["attached", "inline", "boundary"]

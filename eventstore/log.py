@@ -51,6 +51,12 @@ class Log(Protocol):
     async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in order; positions that do not exist are left out."""
 
+    async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
+        """The bytes of up to `limit` records that follow the position `after`, in order and without a gap.
+
+        For those who read much and want the records alone. Raises LookupError where one is missing.
+        """
+
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """The hashes of up to `limit` records that follow the position `after`, in order."""
 

@@ -41,6 +41,10 @@ class MemoryLog:
         rows = self._ledgers.get(account, [])
         return [rows[position - 1] for position in sorted(set(positions)) if 0 < position <= len(rows)]
 
+    async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
+        """See Log.stored."""
+        return [row.record for row in self._ledgers.get(account, [])[after : after + limit]]
+
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """See Log.hashes."""
         return [row.hash for row in self._ledgers.get(account, [])[after : after + limit]]

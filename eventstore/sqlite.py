@@ -166,6 +166,17 @@ class SqliteLog:
             f"{_SELECT} WHERE account = ? AND position IN ({places}) ORDER BY position", (account, *positions)
         )
 
+    async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
+        """See Log.stored."""
+        found = await self._reader.execute_fetchall(
+            "SELECT record, position FROM records WHERE account = ? AND position > ? ORDER BY position LIMIT ?",
+            (account, after, limit),
+        )
+        records = [record for record, _ in found]
+        if records and list(found)[-1][1] != after + len(records):
+            raise LookupError(f"ledger {account}: records are missing behind position {after}")
+        return records
+
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """See Log.hashes."""
         found = await self._reader.execute_fetchall(

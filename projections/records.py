@@ -1,8 +1,10 @@
 """Records with their events: where the log's bytes meet the domain's facts."""
 
+from typing import Any
+
 import msgspec
 
-from eventstore.record import Record, Row, open_envelope
+from eventstore.record import Record, Row
 from iam.events import AnyEvent
 
 
@@ -25,17 +27,18 @@ def read_record(row: Row) -> Record[AnyEvent]:
     try:
         return _read(row.record)
     except msgspec.ValidationError as error:
-        raise _unknown(row, error) from error
+        raise _unknown(row.record, error) from error
 
 
-def read_event(row: Row) -> AnyEvent | None:
+def read_event(record: bytes) -> AnyEvent | None:
     """The event of a stored record alone, which takes a third of the time. Raises UnknownEvent."""
     try:
-        return _read_fact(row.record).event
+        return _read_fact(record).event
     except msgspec.ValidationError as error:
-        raise _unknown(row, error) from error
+        raise _unknown(record, error) from error
 
 
-def _unknown(row: Row, error: msgspec.ValidationError) -> UnknownEvent:
-    kind = (open_envelope(row).event or {}).get("type")
-    return UnknownEvent(f"ledger {row.account}, record {row.position}: event {kind}: {error}")
+def _unknown(stored: bytes, error: msgspec.ValidationError) -> UnknownEvent:
+    record = msgspec.json.decode(stored, type=Record[dict[str, Any]])
+    kind = (record.event or {}).get("type")
+    return UnknownEvent(f"ledger {record.account}, record {record.position}: event {kind}: {error}")

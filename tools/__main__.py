@@ -11,6 +11,7 @@ from typing import NoReturn
 from tools.failure import Failure
 
 DEFAULT_ACCOUNT = "123456789012"
+RECORDS_MIN = 1000  # of a history to measure: a tenth of them is measured beside it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine", data=False
     )
     _flag(bench, "--seconds", 3.0, "how long each measurement takes")
+    _flag(bench, "--events", None, "measure what a history of so many records costs instead", kind=_records)
+    _flag(bench, "--data", None, "with --events, the folder that keeps the made ledgers for the next run", kind=Path)
     _json(bench)
     return parser
 
@@ -126,6 +129,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
     return port
+
+
+def _records(text: str) -> int:
+    number = int(text)
+    if number < RECORDS_MIN:
+        raise argparse.ArgumentTypeError(f"{text} records are no history: give {RECORDS_MIN:,} or more")
+    return number
 
 
 def entry() -> NoReturn:

@@ -26,6 +26,7 @@ from projections.records import UnknownEvent, read_record
 from projections.store import SCHEMA_VERSION as PROJECTIONS_VERSION
 from projections.tables import checkpoints
 from tools.comparing import Comparison, Fold
+from tools.progress import Progress, doing
 from tools.trees import Continuation, TileComparison
 from tools.undisturbed import connect
 
@@ -110,7 +111,8 @@ def audit(
             closing(connect(ledger, at_rest=at_rest[ledger])) as connection,
             _projections(projections, at_rest[projections], report) as projected,
         ):
-            report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _file_problems(connection)]
+            with doing(f"checking the structure of {ledger.name}"):
+                report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _file_problems(connection)]
             _Audit(connection, projected, report, world, continuation).run()
     except UNREADABLE as error:
         report.broken.append(Finding(f"{ledger.name} cannot be read: {_line(error)}"))
@@ -206,10 +208,11 @@ class _Audit:
                 known = set(checkpoints(self._projections))
         except UNREADABLE as error:
             report.differ(None, f"they cannot be read: {_line(error)}")
-        for account in self._accounts():
-            report.ledgers += 1
-            known.discard(account)
-            self._audit_ledger(account)
+        with Progress(self._size()) as progress:
+            for account in self._accounts():
+                report.ledgers += 1
+                known.discard(account)
+                self._audit_ledger(account, progress)
         for account in sorted(known):
             report.differ(account, "they know this ledger, and there is none")
 
@@ -224,7 +227,19 @@ class _Audit:
             account = following
             yield account
 
-    def _audit_ledger(self, account: str) -> None:
+    def _size(self) -> int:
+        """How many records there seem to be, for the one who waits."""
+        try:
+            return sum(map(self._last_position, self._accounts()))
+        except (*UNREADABLE, TypeError):
+            return 0
+
+    def _last_position(self, account: str) -> int:
+        [(last,)] = self._ledger.execute("SELECT max(position) FROM records WHERE account = ?", (account,))
+        position: int = last
+        return position
+
+    def _audit_ledger(self, account: str, progress: Progress) -> None:
         report = self._report
         contents = _Contents(account, self._projections, report, self._world)
         head = EMPTY
@@ -232,6 +247,7 @@ class _Audit:
             for row in self._rows(account):
                 head = follow(head, row)
                 report.records += 1
+                progress(report.records)
                 contents.take(row, head)
                 if self._continuation is not None:
                     self._continuation.take(row)
@@ -247,7 +263,7 @@ class _Audit:
 
     def _rows(self, account: str) -> Iterator[Row]:
         """The rows that are there now, whatever is written meanwhile."""
-        [(last,)] = self._ledger.execute("SELECT max(position) FROM records WHERE account = ?", (account,))
+        last = self._last_position(account)
         after = LOWEST
         while page := self._ledger.execute(_ROWS, (account, after, last, RECORDS_PER_PAGE)).fetchall():
             for values in page:

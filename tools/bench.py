@@ -1,33 +1,30 @@
 """`iam-ledger bench`: durable writes and reads, side by side with a handler that does nothing but HTTP.
 
+With `--events` it measures what a long history costs instead: see `tools/bench_history.py`.
+
 Both servers run in processes of their own and get the same requests from this one, in turns, so that a busy
 machine slows both. The ratio is what to quote; the rates are this machine's.
 """
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
-import uuid
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from itertools import count, cycle, islice
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import msgspec
 import uvloop
 from aiohttp import web
 
 from iam.policies import is_attachable
+from tools import bench_history
 from tools.data import catalogue
-from tools.failure import Failure
-from tools.load import Measured, Run, send
+from tools.load import Measured, Run, call, in_turns, send
+from tools.servers import running, service
 
 CONCURRENCIES = (1, 16, 64)
-TURNS = 10  # short ones, so that what else the machine does falls on both alike
 USERS = 5000
 READERS = 500  # users with an inline policy and three attached ones, whom nobody changes while they are read
 FIXED_XML = (
@@ -51,6 +48,8 @@ class Row(msgspec.Struct, frozen=True):
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print a table or JSON."""
+    if options.events is not None:
+        return bench_history.run(options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         rows = runner.run(_bench(options.seconds, quiet=options.json))
     if options.json:
@@ -63,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
 async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="iam-ledger-bench-") as data:
-        async with _server(Path(data)) as port, _bare_server() as bare_port:
-            await send(Run(64), port, _create_users(), 60)
-            await send(Run(64), port, _equip_readers(), 60)
+        async with service(Path(data)) as ours, running([sys.executable, "-m", "tools.bench"]) as bare:
+            await send(Run(64), ours.port, _create_users(), 60)
+            await send(Run(64), ours.port, _equip_readers(), 60)
             attachments = _attach()  # goes on where the last measurement stopped: each attaches something new
             puts = _put()
             for concurrency in CONCURRENCIES:
@@ -77,29 +76,13 @@ async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
                 ):
                     if not quiet and sys.stderr.isatty():
                         print(f"\r{action} at {concurrency} …\033[K", end="", file=sys.stderr)
-                    bare, ours = Run(concurrency), Run(concurrency)
                     some = cycle(list(islice(alike, 64)))
-                    for _ in range(TURNS):
-                        await send(bare, bare_port, some, seconds / TURNS)
-                        await send(ours, port, requests, seconds / TURNS)
-                    rows.append(Row(action, ours.measured(), bare.measured()))
+                    sides = (bare.port, some), (ours.port, requests)
+                    theirs, measured = await in_turns(concurrency, seconds, *sides)
+                    rows.append(Row(action, measured, theirs))
     if not quiet and sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     return rows
-
-
-def _request(action: str, **parameters: str) -> bytes:
-    body = urlencode({"Action": action, "Version": "2010-05-08", **parameters}, quote_via=quote).encode()
-    return (
-        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: identity\r\n"
-        "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
-        "User-Agent: Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11.7\r\n"
-        "X-Amz-Date: 20261122T000000Z\r\n"
-        "Authorization: AWS4-HMAC-SHA256 Credential=123456789012/20261122/us-east-1/iam/aws4_request, "
-        f"SignedHeaders=content-type;host;x-amz-date, Signature={'0' * 64}\r\n"
-        f"amz-sdk-invocation-id: {uuid.uuid4()}\r\namz-sdk-request: attempt=1\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
 
 
 def _writer(number: int) -> str:
@@ -112,7 +95,7 @@ def _reader(number: int) -> str:
 
 def _create_users() -> Iterator[bytes]:
     names = [*(_writer(number) for number in range(USERS - READERS)), *(_reader(number) for number in range(READERS))]
-    return (_request("CreateUser", UserName=name) for name in names)
+    return (call("CreateUser", UserName=name) for name in names)
 
 
 def _policies() -> list[str]:
@@ -120,13 +103,13 @@ def _policies() -> list[str]:
 
 
 def _attach_policy(user_name: str, arn: str) -> bytes:
-    return _request("AttachUserPolicy", UserName=user_name, PolicyArn=arn)
+    return call("AttachUserPolicy", UserName=user_name, PolicyArn=arn)
 
 
 def _put_policy(user_name: str, number: int) -> bytes:
     statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}'
     document = f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
-    return _request("PutUserPolicy", UserName=user_name, PolicyName="reader", PolicyDocument=document)
+    return call("PutUserPolicy", UserName=user_name, PolicyName="reader", PolicyDocument=document)
 
 
 def _attach() -> Iterator[bytes]:
@@ -145,45 +128,11 @@ def _equip_readers() -> Iterator[bytes]:
 
 
 def _get_policy() -> Iterator[bytes]:
-    return cycle([_request("GetUserPolicy", UserName=_reader(n), PolicyName="reader") for n in range(READERS)])
+    return cycle([call("GetUserPolicy", UserName=_reader(n), PolicyName="reader") for n in range(READERS)])
 
 
 def _list_attached() -> Iterator[bytes]:
-    return cycle([_request("ListAttachedUserPolicies", UserName=_reader(n)) for n in range(READERS)])
-
-
-@asynccontextmanager
-async def _server(data: Path) -> AsyncIterator[int]:
-    command = [sys.executable, "-m", "tools", "serve", "--data", str(data), "--port", "0"]
-    command += ["--quota", "PoliciesPerUser=2000"]  # so that every attachment is a new one
-    async with _process(command) as process:
-        yield await _announced_port(process)
-
-
-@asynccontextmanager
-async def _bare_server() -> AsyncIterator[int]:
-    async with _process([sys.executable, "-m", "tools.bench"]) as process:
-        yield await _announced_port(process)
-
-
-@asynccontextmanager
-async def _process(command: list[str]) -> AsyncIterator[Process]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("IAM_LEDGER_")}
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _announced_port(process: Process) -> int:
-    assert process.stdout is not None
-    line = (await process.stdout.readline()).decode()
-    _, found, rest = line.partition("http://127.0.0.1:")
-    if not found:
-        raise Failure("a server did not start")
-    return int(rest.split()[0])
+    return cycle([call("ListAttachedUserPolicies", UserName=_reader(n)) for n in range(READERS)])
 
 
 def _table(rows: list[Row]) -> str:

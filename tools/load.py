@@ -1,14 +1,51 @@
 """A closed-loop HTTP client for benchmarks: each connection sends its next request when the answer is there.
 
 Speaks just enough HTTP/1.1 for answers with a Content-Length, so that little of what is measured is the client.
+Answers in chunks are read one at a time, by `pieces`.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncGenerator, Iterator
 from typing import cast
+from urllib.parse import quote, urlencode
 
 import msgspec
+
+from tools.failure import Failure
+
+TURNS = 10  # short ones, so that what else the machine does falls on all sides alike
+ACCOUNT = "123456789012"
+
+
+def call(action: str, *, account: str = ACCOUNT, path: str = "/", **parameters: str) -> bytes:
+    """A call of IAM as an SDK sends it, by the root user of the account."""
+    body = urlencode({"Action": action, "Version": "2010-05-08", **parameters}, quote_via=quote).encode()
+    return (
+        _head(f"POST {path}", account)
+        + (
+            "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+            "User-Agent: Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11.7\r\n"
+            "X-Amz-Date: 20261122T000000Z\r\n"
+            f"amz-sdk-invocation-id: {uuid.uuid4()}\r\namz-sdk-request: attempt=1\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        + body
+    )
+
+
+def get(path: str, account: str, accept: str = "application/json") -> bytes:
+    """A GET of the native API, by the root user of the account."""
+    return _head(f"GET {path}", account) + f"Accept: {accept}\r\n\r\n".encode()
+
+
+def _head(method_and_path: str, account: str) -> bytes:
+    return (
+        f"{method_and_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: identity\r\n"
+        f"Authorization: AWS4-HMAC-SHA256 Credential={account}/20261122/us-east-1/iam/aws4_request, "
+        f"SignedHeaders=content-type;host;x-amz-date, Signature={'0' * 64}\r\n"
+    ).encode()
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -99,3 +136,27 @@ async def send(run: Run, port: int, requests: Iterator[bytes], seconds: float) -
     run.seconds += time.perf_counter() - began
     run.answers += sum(connection.answers for connection in connections)
     run.failed += sum(connection.failed for connection in connections)
+
+
+async def in_turns(concurrency: int, seconds: float, *sides: tuple[int, Iterator[bytes]]) -> list[Measured]:
+    """Measure sides, each a port of 127.0.0.1 and what it is asked, for so many seconds each, in short turns."""
+    runs = [Run(concurrency) for _ in sides]
+    for _ in range(TURNS):
+        for run, (port, requests) in zip(runs, sides, strict=True):
+            await send(run, port, requests, seconds / TURNS)
+    return [run.measured() for run in runs]
+
+
+async def pieces(port: int, request: bytes) -> AsyncGenerator[bytes, None]:
+    """The chunks of one answer, each when it is there. Raises Failure if the answer is not 200."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise Failure(f"the service answers {head.splitlines()[0].decode()} to {request.splitlines()[0].decode()}")
+        while size := int(await reader.readline(), 16):
+            yield await reader.readexactly(size)
+            await reader.readexactly(2)
+    finally:
+        writer.close()

@@ -2,11 +2,26 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 QUIET_SECONDS = 1.0  # what ends sooner needs no line
 SECONDS_BETWEEN_SIGNS = 0.2
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say on a terminal what goes on, as long as it does."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(f"\r{what} …\033[K", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class Progress:

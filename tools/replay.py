@@ -7,7 +7,7 @@ without records is an empty state.
 import argparse
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
 from tools.undisturbed import read_undisturbed
 
-RECORDS_PER_PAGE = 1000
+RECORDS_PER_READ = 5000
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: boo
     try:
         instant = None if at is None else parse_instant(at)
         basis = await resolve(log, account, instant, datetime.now(UTC))
-        return await fold(log, account, basis.position), basis
+        return await fold(log, World(catalogue()), account, basis.position), basis
     except IamError as error:
         raise Failure(error.message) from error
     except UnknownEvent as error:
@@ -64,17 +64,29 @@ async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: boo
         await log.close()
 
 
-async def fold(log: Log, account: str, position: int) -> Account:
-    """What the account's records add up to, up to this one."""
-    state = Account(account, World(catalogue()))
-    after = 0
-    while after < position and (rows := await log.read(account, after, min(RECORDS_PER_PAGE, position - after))):
-        for row in rows:
-            event = read_event(row)
+async def fold(log: Log, world: World, account: str, position: int) -> Account:
+    """What the account's records add up to, up to this one. LookupError for records that cannot be."""
+    state = Account(account, world)
+    async for records in _ahead(log, account, position):
+        for record in records:
+            event = read_event(record)
             if event is not None:
                 state.apply(event.changes())
-        after = rows[-1].position
     return state
+
+
+async def _ahead(log: Log, account: str, position: int) -> AsyncIterator[list[bytes]]:
+    """The records up to a position, page by page; while one is being folded, the next one is read."""
+    after = 0
+    reading = asyncio.ensure_future(log.stored(account, after, min(RECORDS_PER_READ, position)))
+    try:
+        while records := await reading:
+            after += len(records)
+            reading = asyncio.ensure_future(log.stored(account, after, min(RECORDS_PER_READ, position - after)))
+            await asyncio.sleep(0)  # lets it begin
+            yield records
+    finally:
+        reading.cancel()
 
 
 def _user(state: Account, name: str, basis: Basis) -> UserDetails:

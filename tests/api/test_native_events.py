@@ -68,7 +68,7 @@ def busy(server: Server) -> Account:
         ("CreateUser", {"UserName": "bob", "PermissionsBoundary": ADMIN}),
         ("AttachUserPolicy", {"UserName": "alice", "PolicyArn": ADMIN}),
         ("AttachUserPolicy", {"UserName": "Alice", "PolicyArn": ADMIN}),
-        ("PutUserPolicy", {"UserName": "alice", "PolicyName": "ü".replace("ü", "u"), "PolicyDocument": ALLOW}),
+        ("PutUserPolicy", {"UserName": "alice", "PolicyName": "u", "PolicyDocument": ALLOW}),
         ("UpdateUser", {"UserName": "alice", "NewUserName": "alicia"}),
         ("CreateUser", {"UserName": "alice"}),
         ("AttachUserPolicy", {"UserName": "alice", "PolicyArn": READ_ONLY}),
@@ -146,15 +146,14 @@ def test_a_filter_alone_finds_what_a_plain_filter_finds(busy: Account, fill: Cal
         found[name, value] = busy.events(**{name: fill(value)})
         assert found[name, value] == [r for r in everything if meets(r, name, fill(value), everything)]
     assert {key for key, records in found.items() if not records} == {
-        ("user", "nobody"): 1,
-        ("actor", "AIDA"): 1,
-        ("action", "NoSuchAction"): 1,
-        ("type", "NoSuchType"): 1,
-        ("outcome", "denied"): 1,
-        ("source_ip", "192.0.2.1"): 1,
-        ("from", "@99999"): 1,
-        ("to", "@0"): 1,
-    }.keys() - {("user", "nobody")}
+        ("actor", "AIDA"),
+        ("action", "NoSuchAction"),
+        ("type", "NoSuchType"),
+        ("outcome", "denied"),
+        ("source_ip", "192.0.2.1"),
+        ("from", "@99999"),
+        ("to", "@0"),
+    }
 
 
 def test_attempts_are_found_by_type(tmp_path: Path, start_server: Callable[..., Server]) -> None:

@@ -7,9 +7,11 @@ import io
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from tests.api.conftest import Account
@@ -588,3 +590,25 @@ def test_a_history_adds_up_to_what_the_user_was(account: Account) -> None:
         assert told["permissions_boundary"] == seen["permissions_boundary"]
         for section, key in lists.items():
             assert {entry[key]: entry for entry in told[section]} == seen[section]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["alice", "ALICE"]) | TEXT.filter(bool),
+    st.sampled_from(["", "/policies", "/history", "/diff"]),
+    st.dictionaries(
+        st.sampled_from(["at", "from", "to", "order", "limit", "cursor"]),
+        st.sampled_from(["@0", "@1", "@2", "2026-01-01T00:00:00Z", "desc", "1"]) | TEXT,
+        max_size=3,
+    ),
+)
+def test_no_question_about_a_user_makes_the_service_fail(
+    alice: Account, name: str, route: str, asked: dict[str, str]
+) -> None:
+    """It is answered, or refused for what is wrong about it."""
+    for accept in ("application/json", "text/csv", "application/x-ndjson"):
+        reply = alice.get(f"/v1/users/{quote(name, safe='')}{route}?{urlencode(asked)}", {"Accept": accept})
+        assert reply.status in (200, 400, 404)

@@ -88,7 +88,7 @@ def test_an_event_is_a_record_as_it_is_stored(account: Any) -> None:
 
     assert [(position, kind) for position, kind, _ in taken] == [(1, "UserCreated"), (2, "UserCreated"), (3, "refused")]
     for position, _, data in taken:
-        assert b'{"success":true,"data":' + data + b"}" == account.get(f"/v1/events/{position}").body
+        assert account.get(f"/v1/events/{position}").body.startswith(b'{"success":true,"data":' + data[:-1] + b",")
 
 
 def test_a_stream_says_how_it_is_to_be_treated(account: Any) -> None:

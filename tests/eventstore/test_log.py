@@ -195,6 +195,16 @@ async def test_single_rows_are_found_by_position(log: Log, rows_of: RowsOf) -> N
     assert await log.get(BOB, [1]) == []
 
 
+async def test_the_stored_bytes_are_read_page_by_page(log: Log, rows_of: RowsOf) -> None:
+    """The records alone, behind a position, in order, of this ledger alone."""
+    rows = rows_of(5)
+    await log.append(rows + rows_of(2, account=BOB))
+    assert await log.stored(ALICE) == [row.record for row in rows]
+    assert await log.stored(ALICE, after=1, limit=2) == [rows[1].record, rows[2].record]
+    assert await log.stored(ALICE, after=5) == []
+    assert await log.stored("999999999999") == []
+
+
 async def test_hashes_are_told_page_by_page(log: Log, rows_of: RowsOf) -> None:
     """Those of the records behind a position, in order, of this ledger alone."""
     rows = rows_of(5)
