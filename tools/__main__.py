@@ -51,6 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state")
     _flag(replay, "--user", None, "of this user only, by name or id")
     _flag(replay, "--at", None, "an RFC 3339 time or @position; the present if not given")
+    history = _verb(verbs, "history", "history", "tell what happened to USER, change by change, from the ledger alone")
+    _user(history, "everyone who ever bore this name, or the user with this id")
+    _flag(history, "--account", DEFAULT_ACCOUNT, "whose user")
+    _json(history)
+    diff = _verb(verbs, "diff", "diff", "tell what differs about USER between two instants; the exit status does not")
+    _user(diff, "whoever has this name at either end, or the user with this id")
+    _flag(diff, "--account", DEFAULT_ACCOUNT, "whose user")
+    _flag(diff, "--from", None, "the earlier instant, an RFC 3339 time or @position; must be given")
+    _flag(diff, "--to", None, "the later instant; the present if not given")
+    _json(diff)
     export = _verb(verbs, "export", "export", "print records for other tools, as many as there are")
     _flag(export, "--account", None, "of this account only; of every account if not given")
     _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
@@ -116,6 +126,10 @@ def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _user(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("user", metavar="USER", help=text)
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

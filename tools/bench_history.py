@@ -176,7 +176,7 @@ async def _replay(data: DataFolder, world: World) -> float:
             began = time.perf_counter()
             done = 0
             async for account, head in all_heads(log):
-                await fold(log, account, head.position, world)
+                await fold(log, world, account, head.position)
                 progress(done := done + head.position)
             return done / (time.perf_counter() - began)
 

@@ -6,6 +6,7 @@ with spaces, commas or quotes in it is put in quotes, so that it cannot pass for
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,8 +16,11 @@ from iam import relations as r
 from iam.arns import policy_path_and_name
 from iam.document_diff import BeforeAfter, DocumentDiff, Element, ElementDiff, Scalar, StatementDiff, diff_documents
 from iam.state import State
+from tools.terminal import Style, Terminal
 
 Mark = Literal["+", "-", "~"]
+
+STYLES: Final[Mapping[Mark, Style]] = {"+": "green", "-": "red", "~": "yellow"}
 
 _PLAIN = re.compile(r"[^\s,\"]+")
 _EFFECTS: Final = {"Allow": "allows", "Deny": "denies"}
@@ -88,7 +92,7 @@ def _tagged(event: e.UserTagged, before: State) -> Telling:
 
 def _retagged(old: r.Tag | None, new: r.Tag) -> Iterator[Detail]:
     if old is not None and old.key == new.key:
-        yield Detail("~", f"{tell_tag(old)} -> {_value(new.value)}")
+        yield tell_retagging(new.key, old.value, new.value)
         return
     if old is not None:
         yield Detail("-", tell_tag(old))
@@ -197,6 +201,22 @@ def tell_tag(tag: r.Tag) -> str:
     return f"tag {_value(tag.key)} = {_value(tag.value)}"
 
 
+def tell_retagging(key: str, before: str, after: str) -> Detail:
+    """A tag that has another value."""
+    return Detail("~", f"tag {_value(key)} = {_value(before)} -> {_value(after)}")
+
+
+def tell_time(at: datetime) -> str:
+    """A time to the second, in UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def show(out: Terminal, details: Iterable[Detail], indent: int) -> None:
+    """Write each in a line, with its mark and in the colour of the mark."""
+    for detail in details:
+        out.line((f"{detail.mark} {detail.text}", STYLES[detail.mark]), indent=indent)
+
+
 def _changed(what: str, change: BeforeAfter[str | None] | None) -> list[Detail]:
     quoted = None if change is None else BeforeAfter(*(end and _value(end) for end in (change.before, change.after)))
     return tell_change(what, quoted)
@@ -237,9 +257,10 @@ def _statement_diff(diff: StatementDiff, effect: Element | None) -> Iterator[Det
 
 
 def _element_diff(diff: ElementDiff, went: str, came: str) -> Iterator[Detail]:
-    for mark, words, whole, values in (("-", went, diff.before, diff.removed), ("+", came, diff.after, diff.added)):
-        if whole is not None or values:
-            yield Detail("-" if mark == "-" else "+", f"{words} {_listed(list(values) if whole is None else whole)}")
+    if diff.before is not None or diff.removed:
+        yield Detail("-", f"{went} {_listed(list(diff.removed) if diff.before is None else diff.before)}")
+    if diff.after is not None or diff.added:
+        yield Detail("+", f"{came} {_listed(list(diff.added) if diff.after is None else diff.after)}")
 
 
 def _element(name: str) -> str:

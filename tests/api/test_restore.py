@@ -259,6 +259,9 @@ def test_a_name_means_its_holder_now(alice: Account) -> None:
     assert {part: told[part] for part in PARTS} == then
     assert (told["user_id"], told["user_name"], told["path"]) == (who, "bob", "/eng/")
     assert {event["event"]["user_name"] for event in alice.events(action="RestoreUser", outcome="changed")} == {"bob"}
+    assert restore(alice, who, at="@4").data["outcome"] == "unchanged"
+    [unchanged] = alice.events(action="RestoreUser", outcome="unchanged")
+    assert unchanged["attempt"]["parameters"]["user_name"] == "bob"
 
 
 def test_an_id_works_where_a_name_does(alice: Account) -> None:

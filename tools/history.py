@@ -1,0 +1,242 @@
+"""`iam-ledger history`: what happened to everyone who ever bore a name, told from the ledger alone.
+
+The ledger is read twice: to find out who bore the name, and then where something happened to them. Memory holds a
+number for each of their changes, and the records of one page.
+"""
+
+import argparse
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from heapq import merge
+from typing import Any
+
+import msgspec
+
+from api.instants import Basis
+from api.user_history import UserChange
+from eventstore.record import Record
+from iam import relations as r
+from iam.effects import effect
+from iam.events import AnyEvent
+from iam.state import Account, Draft, State, World
+from projections.holders import Holder, Mark, Name
+from projections.records import read_event
+from tools.data import catalogue
+from tools.failure import Failure
+from tools.progress import Progress
+from tools.reading import Ledger
+from tools.telling import show, tell, tell_time
+from tools.terminal import Style, Terminal, print_json, terminal, visible
+
+
+class Life(msgspec.Struct):
+    """A user that bore the name: what it was called, and where its changes are on the ledger.
+
+    `places` are positions in order. A negative number stands between them for so many calls that were refused.
+    """
+
+    user_id: str
+    created_at: datetime
+    names: list[Name]
+    places: "array[int]"
+    deleted_at: datetime | None = None
+
+    def changes(self) -> list[int]:
+        """The positions of its changes."""
+        return [place for place in self.places if place > 0]
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """Of a call that changed nothing, whom it named and how often it came."""
+
+    parameters: Mapping[str, Any]
+    repeated: int = 0
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """Of a record, what its event does not tell."""
+
+    outcome: str
+    recorded_at: datetime
+    attempt: _Said | None = None
+
+
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the changes of each user that bore the name, oldest first; or all in the order of the ledger as JSON."""
+    ledger = Ledger(options.data, options.account)
+    with ledger.damage_is_told():
+        basis = ledger.resolve(None, "at")
+        lives = _lives(ledger, options.user, basis.position)
+        if not lives:
+            raise Failure(f"account {visible(ledger.account)} never had a user {visible(options.user)}")
+        if options.json:
+            _print_json(ledger, basis, lives)
+            return 0
+        with terminal() as out:
+            for number, life in enumerate(lives):
+                if number:
+                    out.line()
+                _print_life(out, ledger, life)
+    return 0
+
+
+# Reading
+
+
+def _lives(ledger: Ledger, name: str, head: int) -> list[Life]:
+    """Everyone who bore the name or has it for an id, in the order in which they were created."""
+    with Progress(2 * head) as progress:
+        user_ids = set()
+        for position, record in ledger.stored(0, head):
+            progress(position)
+            event = read_event(record)
+            user_id = getattr(event, "user_id", "")
+            if user_id and (user_id == name or getattr(event, "user_name", "").lower() == name.lower()):
+                user_ids.add(user_id)
+        lives: dict[str, Life] = {}
+        if user_ids:
+            state = _nothing(ledger.account)
+            for position, record in ledger.stored(0, head):
+                progress(head + position)
+                event = read_event(record)
+                if event is None:
+                    _note_refusal(lives, state, _read_envelope(record))
+                elif (user_id := getattr(event, "user_id", "")) in user_ids:
+                    state.apply(event.changes())
+                    _note_change(lives, state, user_id, position, record)
+    return list(lives.values())
+
+
+def _note_change(lives: dict[str, Life], state: State, user_id: str, position: int, record: bytes) -> None:
+    profile = state.get(r.USER, user_id)
+    life = lives.get(user_id)
+    called = life.names[-1].user_name if life else None
+    if profile is None or profile.user_name != called:
+        mark = Mark(position, _read_envelope(record).recorded_at)
+        if life is not None:
+            life.names[-1] = msgspec.structs.replace(life.names[-1], end=mark)
+        if profile is None:
+            lives[user_id].deleted_at = mark.at
+        elif life is None:
+            lives[user_id] = Life(user_id, profile.created_at, [Name(profile.user_name, mark, None)], array("q"))
+        else:
+            life.names.append(Name(profile.user_name, mark, None))
+    lives[user_id].places.append(position)
+
+
+def _note_refusal(lives: Mapping[str, Life], state: State, envelope: _Envelope) -> None:
+    """Count a refused call with whom its name meant then, if that is one of them."""
+    if envelope.attempt is None or envelope.outcome not in ("refused", "denied"):
+        return
+    name = envelope.attempt.parameters.get("user_name")
+    user_id = state.get(r.USERS, "", name.lower()) if isinstance(name, str) else None
+    if user_id is not None:
+        places = lives[user_id].places
+        before = places.pop() if places[-1] < 0 else 0
+        places.append(before - (envelope.attempt.repeated or 1))
+
+
+def _changes(ledger: Ledger, positions: Sequence[int]) -> Iterator[tuple[Record[AnyEvent], AnyEvent, Account]]:
+    """The records at these positions with their events, each with what its users were right before."""
+    state = _nothing(ledger.account)
+    for record in ledger.records(positions):
+        if record.event is None:
+            raise LookupError(f"record {record.position} has no event")
+        yield record, record.event, state
+        state.apply(record.event.changes())
+
+
+def _nothing(account: str) -> Account:
+    return Account(account, _world())
+
+
+@cache
+def _world() -> World:
+    return World(catalogue())
+
+
+# For a program
+
+
+def _print_json(ledger: Ledger, basis: Basis, lives: Sequence[Life]) -> None:
+    """One object with a line for each change, so that memory need not hold them all."""
+    users = [Holder(life.user_id, life.names, life.created_at, life.deleted_at) for life in lives]
+    opening = msgspec.json.encode({"account": ledger.account, "basis": basis, "users": users})
+    print_json(opening.removesuffix(b"}") + b',"changes":[')
+    positions = list(merge(*(life.changes() for life in lives)))
+    for number, (record, event, state) in enumerate(_changes(ledger, positions), start=1):
+        comma = b"," if number < len(positions) else b""
+        print_json(msgspec.json.encode(_user_change(record, event, state)) + comma)
+    print_json(b"]}")
+
+
+def _user_change(record: Record[AnyEvent], event: Any, before: State) -> UserChange:
+    """The same that `GET /v1/users/{name}/history` answers."""
+    after = Draft(before)
+    after.apply(event.changes())
+    shown = effect(event, before, after)
+    return UserChange(
+        position=record.position,
+        event_id=record.id,
+        recorded_at=record.recorded_at,
+        effective_at=record.effective_at,
+        user_id=event.user_id,
+        user_name=event.user_name,
+        action=record.action,
+        type=event.__struct_config__.tag,
+        before=shown.before,
+        after=shown.after,
+        by=record.actor,
+        source_ip=record.source_ip,
+        user_agent=record.user_agent,
+        restored_from=record.restored_from,
+    )
+
+
+# For a person
+
+
+def _print_life(out: Terminal, ledger: Ledger, life: Life) -> None:
+    out.line((life.user_id, "bold"))
+    for name in life.names:
+        told = f"from {_place(name.begin)} to {_place(name.end)}" if name.end else f"since {_place(name.begin)}"
+        out.line((name.user_name, "bold"), f"  {told}", indent=2)
+    changes = _changes(ledger, life.changes())
+    for number in life.places:
+        out.line()
+        if number < 0:
+            out.line((f"{-number:,} refused call{'s' if number < -1 else ''}", "dim"), indent=4)
+        else:
+            _print_change(out, *next(changes))
+
+
+def _print_change(out: Terminal, record: Record[AnyEvent], event: AnyEvent, before: State) -> None:
+    telling = tell(event, before)
+    position: tuple[str, Style] = (f"@{record.position}", "yellow")
+    out.line(position, (f"  {tell_time(record.recorded_at)}  ", "dim"), (telling.phrase, "bold"))
+    show(out, telling.details, indent=4)
+    out.line((_origin(record), "dim"), indent=4)
+
+
+def _origin(record: Record[AnyEvent]) -> str:
+    """Who did it with which call, and from where; an ARN of the same account by what comes after the account."""
+    actor = record.actor
+    prefix, own, name = actor.arn.partition(f"::{record.account}:")
+    words = [record.action, "by", name if own and prefix.endswith(":iam") else actor.arn]
+    if record.source_ip:
+        words += ["from", record.source_ip]
+    if agent := record.user_agent.split():
+        words += ["with", agent[0]]
+    if record.restored_from is not None:
+        words[-1] += ","
+        words += ["restored from", f"@{record.restored_from.position}"]
+    return " ".join(words)
+
+
+def _place(mark: Mark) -> str:
+    return f"{tell_time(mark.at)} (@{mark.position})"
