@@ -87,12 +87,12 @@ async def history(
     await service.caught_up(account, basis.position)
     if not await service.projections.read(lambda connection: was_held(connection, account, name, basis.position)):
         raise NoSuchEntity(f"The user with name {name} cannot be found.")
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {}  # beside the changes of a page; `find` fills it
 
     async def find(beyond: int | None, limit: int) -> Page[int]:
         page = await find_events(service.log, service.projections, account, query, beyond, limit)
         changes, told["users"] = await service.projections.read(
-            lambda connection: _read(connection, service.world, page.rows, basis)
+            lambda connection: _read(connection, account, service.world, page.rows, basis)
         )
         if listing.format == "text/csv":
             return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], page.next)
@@ -110,12 +110,12 @@ def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
 
 
 def _read(
-    connection: sqlite3.Connection, world: World, rows: Sequence[Row], basis: Basis
+    connection: sqlite3.Connection, account: str, world: World, rows: Sequence[Row], basis: Basis
 ) -> tuple[list[UserChange], list[Holder]]:
     """The changes that these records tell of, and the users that they are of, in the order of their creation."""
     changes = [_change(connection, world, row) for row in rows]
-    accounts = {change.user_id: row.account for change, row in zip(changes, rows, strict=True)}
-    users = [holder(connection, account, user_id, basis.position) for user_id, account in accounts.items()]
+    ids = {change.user_id for change in changes}
+    users = [holder(connection, account, user_id, basis.position) for user_id in ids]
     return changes, sorted(users, key=lambda user: user.names[0].begin.position)
 
 

@@ -44,8 +44,12 @@ from tools.replay import fold
 from tools.servers import Server, service
 from tools.undisturbed import connect
 
-ACCOUNTS = 200  # fewer where a tenth of the history could not fill them
-USERS = 50  # of an account; fewer likewise
+ACCOUNTS = 200  # fewer where a tenth of the history would leave them with next to nothing
+RECORDS_PER_ACCOUNT = 500  # then at least
+USERS = (
+    50  # of an account; fewer so that in a tenth of the history, too, each has about as many policies as it ever has
+)
+RECORDS_PER_USER = 1000
 SEED = 1
 LEDGER_BYTES, PROJECTIONS_BYTES = 1400, 500  # on disk for each record, about
 QUESTIONS = 1000
@@ -120,15 +124,15 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 
 def _measure(folder: Path, events: int, seconds: float) -> list[Line]:
+    accounts = min(ACCOUNTS, events // RECORDS_PER_ACCOUNT)
+    users = max(synthetic.ADMINS, min(USERS, events // accounts // RECORDS_PER_USER))
     sizes = (events, events // 10)
-    folders = [DataFolder(folder / str(records)) for records in sizes]
+    folders = [DataFolder(folder / f"{records}-records-{accounts}-accounts-{users}-users") for records in sizes]
     _check_space(folder, folders, sizes)
-    accounts = min(ACCOUNTS, events // 500)
-    users = max(synthetic.ADMINS, min(USERS, events // accounts // 100))
     lines = []
     for data, records in zip(folders, sizes, strict=True):
         if not data.ledger.exists():
-            _say(f"making a ledger of {records:,} records in {accounts} accounts")
+            _say(f"making a ledger of {records:,} records in {accounts} accounts of {users} users")
             with Progress(records) as progress:
                 began = time.perf_counter()
                 synthetic.make(data.folder, records, accounts, users, SEED, progress)
@@ -226,13 +230,19 @@ def _in_process(large: Ledger, small: Ledger, world: World, seconds: float) -> l
     ):
         for name, read in (("attached policies", _attached), ("whole user", _details)):
             _say(f"in process: {name}")
-            sides = ((of_large, large.now), (of_large, large.past), (of_small, small.past))
-            now, past, tenth = _microseconds(
+            sides = (
+                (of_large, large.now),
+                (of_large, large.past),
+                (of_small, small.now),
+                (of_small, small.past),
+            )
+            now, past, small_now, small_past = _microseconds(
                 [_asking(connection, world, read, questions) for connection, questions in sides], seconds
             )
             lines += [
                 Line(f"in process, {name}, past", past, "µs", NOW, now),
-                Line(f"in process, {name}, past", past, "µs", TENTH, tenth),
+                Line(f"in process, {name}, past, {TENTH}", small_past, "µs", NOW, small_now),
+                Line(f"in process, {name}, past", past, "µs", TENTH, small_past),
             ]
     return lines
 
@@ -318,16 +328,18 @@ async def _policies(large: Ledger, port: int, small: Ledger, small_port: int, se
             (port, [ask(question) for question in large.now]),
             (port, [by_time(question) for question in large.past]),
             (port, [by_position(question) for question in large.past]),
+            (small_port, [ask(question) for question in small.now]),
             (small_port, [by_time(question) for question in small.past]),
         ]
         for asked, requests in sides:
             await send(Run(CLIENTS), asked, iter(requests), WARM_UP_SECONDS)
         measured = await in_turns(CLIENTS, seconds, *((asked, cycle(requests)) for asked, requests in sides))
-        now, at_time, at_position, tenth = measured
+        now, at_time, at_position, small_now, small_at_time = measured
         lines += [
             _rates(f"{name} at a time", at_time, NOW, now),
             _rates(f"{name} at a position", at_position, NOW, now),
-            _rates(f"{name} at a time", at_time, TENTH, tenth),
+            _rates(f"{name} at a time, {TENTH}", small_at_time, NOW, small_now),
+            _rates(f"{name} at a time", at_time, TENTH, small_at_time),
         ]
     return lines
 
@@ -462,7 +474,7 @@ async def _write(ledger: Ledger, port: int, empty_port: int, world: World, secon
 
 def _told(line: Line) -> str:
     """One line of the table."""
-    told = f"{line.name:48}{_figure(line.value):>12} {line.unit:10}"
+    told = f"{line.name:62}{_figure(line.value):>9} {line.unit:10}"
     if line.other is not None and line.ratio is not None:
         told += f"{line.ratio:6.2f} of {_figure(line.other)} {line.unit} {line.compared_with}"
     return f"{told}   {line.failed} failed" if line.failed else told.rstrip()
