@@ -47,8 +47,8 @@ class Projector:
         self._projections = projections
         self._batch = batch
         self._behind: dict[str, _Tail] = {}
-        self._unsure: set[str] = set()  # accounts whose ledgers may have grown without a word
-        self._blocked: dict[str, UnknownEvent] = {}  # accounts that end, for this program, before their head
+        self._unsure: dict[str, object] = {}  # accounts whose ledgers may have grown without a word; new each time
+        self._blocked: dict[str, tuple[int, str]] = {}  # accounts with an event of a newer program: where, and what
         self._waiting = 0  # records in memory
         self._grown: dict[str, int] = {}  # accounts whose tree has another complete tile, and their positions
         self._alone = 0  # turns to take with one account each, to find out which of them fails
@@ -71,19 +71,19 @@ class Projector:
 
     def recheck(self, account: str) -> None:
         """The ledger may have grown without `publish` having said so."""
-        self._unsure.add(account)
+        self._unsure[account] = object()
         self._wake.set()
 
     async def caught_up(self, account: str, position: int) -> None:
         """Return when the projections know the account's ledger up to the position.
 
-        Raises UnknownEvent where they never will, as only a newer program knows what a record before it says.
+        Raises UnknownEvent where they never will, as only a newer program knows what a record up to there says.
         """
         while account in self._unsure or (account in self._behind and self._behind[account].next <= position):
             self._hurry.set()
             await self._progress.wait()
-        if account in self._blocked:
-            raise self._blocked[account]
+        if account in self._blocked and self._blocked[account][0] <= position:
+            raise UnknownEvent(self._blocked[account][1])
 
     def knows(self, account: str) -> bool:
         """Whether the projections have all of the account's records that are durable."""
@@ -119,7 +119,8 @@ class Projector:
             except Exception:
                 logger.exception("the projections could not be written; trying again")
                 self._drop_waiting()
-                self._unsure |= self._behind.keys()
+                for account in self._behind:
+                    self.recheck(account)
                 self._alone = len(self._behind)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -156,10 +157,11 @@ class Projector:
 
     async def _project_some(self) -> None:
         """One transaction: the next records of as many accounts as fit."""
-        for account in tuple(self._unsure):
+        for account, doubt in tuple(self._unsure.items()):
             checkpoint = await self._projections.read(partial(checkpoint_of, account=account))
             await self._follow(account, checkpoint, await self._log.head(account))
-            self._unsure.discard(account)
+            if self._unsure[account] is doubt:  # nothing new was said meanwhile
+                del self._unsure[account]
         batch: list[Record[AnyEvent]] = []
         reached: dict[str, Checkpoint] = {}
         for account, tail in tuple(self._behind.items()):
@@ -184,7 +186,8 @@ class Projector:
         records: list[Record[AnyEvent]] = []
         head = tail.head
         if tail.batches and tail.batches[0][0][0].position == tail.next:
-            while tail.batches and len(records) < limit:
+            # What was written without a word may be missing between two batches.
+            while tail.batches and tail.batches[0][0][0].position == tail.next + len(records) and len(records) < limit:
                 taken, head = tail.batches.popleft()
                 records += taken
             self._waiting -= len(records)
@@ -194,7 +197,7 @@ class Projector:
                 records.append(read_record(row))
             except UnknownEvent as error:
                 logger.error("the account is read-only: %s", error)
-                self._blocked[account] = error
+                self._blocked[account] = row.position, str(error)
                 break
             head = head_of(row)
         return records, head
@@ -218,15 +221,16 @@ class Projector:
 
     async def _follow(self, account: str, checkpoint: Checkpoint, head: Head) -> None:
         """Project from the checkpoint to the head, or from the start if the checkpoint is of another ledger."""
-        if (checkpoint.position, checkpoint.hash) == (head.position, head.hash):
-            return
-        if not await self._is_on_chain(account, checkpoint):
+        at_head = (checkpoint.position, checkpoint.hash) == (head.position, head.hash)
+        if not at_head and not await self._is_on_chain(account, checkpoint):
             await self._projections.forget(account)
             checkpoint = START
         former = self._behind.pop(account, None)
         if former is not None:
             self._waiting -= sum(len(records) for records, _ in former.batches)
-        self._behind[account] = _Tail(checkpoint.position + 1, head)
+            head = max(head, former.head, key=lambda head: head.position)  # it may have grown meanwhile
+        if checkpoint.position < head.position:
+            self._behind[account] = _Tail(checkpoint.position + 1, head)
 
     async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
         if checkpoint == START:

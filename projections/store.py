@@ -64,12 +64,12 @@ class Projections:
         connection.execute("BEGIN IMMEDIATE")
         try:
             statements(connection)
+            connection.execute("COMMIT")  # where a full disk shows first
         except BaseException:
             self._tables.clear()  # they may know what is undone now
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     async def write(
         self, records: Iterable[Record[AnyEvent]], reached: Mapping[str, Checkpoint], prefix: str = ""

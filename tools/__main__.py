@@ -11,6 +11,7 @@ from typing import NoReturn
 from tools.failure import Failure
 
 DEFAULT_ACCOUNT = "123456789012"
+SECONDS_MAX = 3600  # of a measurement
 RECORDS_MIN = 1000  # of a history to measure: a tenth of them is measured beside it
 
 
@@ -55,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     _user(history, "everyone who ever bore this name, or the user with this id")
     _flag(history, "--account", DEFAULT_ACCOUNT, "whose user")
     _json(history)
-    diff = _verb(verbs, "diff", "diff", "tell what differs about USER between two instants; the exit status does not")
+    diff = _verb(
+        verbs, "diff", "diff", "tell what differs about USER between two instants; status 0 also where much does"
+    )
     _user(diff, "whoever has this name at either end, or the user with this id")
     _flag(diff, "--account", DEFAULT_ACCOUNT, "whose user")
     _flag(diff, "--from", None, "the earlier instant, an RFC 3339 time or @position; must be given")
@@ -69,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = _verb(
         verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine", data=False
     )
-    _flag(bench, "--seconds", 3.0, "how long each measurement takes")
+    _flag(bench, "--seconds", 3.0, "how long each measurement takes", kind=_seconds)
     _flag(bench, "--events", None, "measure what a history of so many records costs instead", kind=_records)
     _flag(bench, "--data", None, "with --events, the folder that keeps the made ledgers for the next run", kind=Path)
     _json(bench)
@@ -143,6 +146,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
     return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is no time to measure, up to {SECONDS_MAX:,} seconds")
+    return seconds
 
 
 def _records(text: str) -> int:

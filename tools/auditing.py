@@ -24,7 +24,7 @@ from iam.events import AnyEvent
 from iam.state import World
 from projections.records import UnknownEvent, read_record
 from projections.store import SCHEMA_VERSION as PROJECTIONS_VERSION
-from projections.tables import checkpoints
+from projections.tables import checkpoints, create
 from tools.comparing import Comparison, Fold
 from tools.progress import Progress, doing
 from tools.trees import Continuation, TileComparison
@@ -112,14 +112,14 @@ def audit(
             _projections(projections, at_rest[projections], report) as projected,
         ):
             with doing(f"checking the structure of {ledger.name}"):
-                report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _file_problems(connection)]
+                report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _ledger_problems(connection)]
             _Audit(connection, projected, report, world, continuation).run()
     except UNREADABLE as error:
         report.broken.append(Finding(f"{ledger.name} cannot be read: {_line(error)}"))
     return report
 
 
-def _file_problems(connection: sqlite3.Connection) -> Iterator[str]:
+def _ledger_problems(connection: sqlite3.Connection) -> Iterator[str]:
     """What SQLite itself finds wrong, and whether it is a ledger with all that protects one."""
     [(application_id,)] = connection.execute("PRAGMA application_id")
     [(version,)] = connection.execute("PRAGMA user_version")
@@ -128,13 +128,18 @@ def _file_problems(connection: sqlite3.Connection) -> Iterator[str]:
     elif version != LEDGER_VERSION:
         yield f"it has format {version}; this program reads format {LEDGER_VERSION}"
     try:
-        # Not quick_check: only this one compares the indexes, through which records are found, with the table.
-        for (line,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_SHOWN})"):
-            if line != "ok":
-                yield _line(line)
+        yield from _damage(connection)
         yield from _schema_problems(connection)
     except UNREADABLE as error:
         yield f"it is damaged: {_line(error)}"
+
+
+def _damage(connection: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite finds wrong with the pages."""
+    # Not quick_check: only this one compares the indexes, through which rows are found, with the tables.
+    for (line,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_SHOWN})"):
+        if line != "ok":
+            yield _line(line)
 
 
 def _schema_problems(connection: sqlite3.Connection) -> Iterator[str]:
@@ -142,44 +147,62 @@ def _schema_problems(connection: sqlite3.Connection) -> Iterator[str]:
         fresh.executescript(files("eventstore").joinpath("schema.sql").read_text())
         expected = _schema(fresh)
     found = _schema(connection)
-    for name in sorted(expected.keys() | found.keys()):
+    yield from _changed(expected, found)
+    for name in sorted(found.keys() - expected.keys()):
+        yield f"the {name} does not belong there"
+
+
+def _changed(expected: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
+    for name, sql in sorted(expected.items()):
         if name not in found:
             yield f"the {name} is missing"
-        elif name not in expected:
-            yield f"the {name} does not belong there"
-        elif found[name] != expected[name]:
+        elif found[name] != sql:
             yield f"the {name} is not as this program makes it"
 
 
 def _schema(connection: sqlite3.Connection) -> dict[str, str]:
-    """What there is, by kind and name. Comments and white space do not count."""
+    """What there is, by kind and name. Comments and white space do not count, nor do the quotes of a renamed table."""
     rows = connection.execute("SELECT type || ' ' || name, tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema")
-    return {name: " ".join(re.sub("--.*", "", sql).split()) for name, sql in rows}
+    return {name: " ".join(re.sub("--.*", "", sql).replace('"', "").split()) for name, sql in rows}
 
 
 @contextmanager
 def _projections(path: Path, at_rest: bool, report: Report) -> Iterator[sqlite3.Connection | None]:
     """A connection to the projections, None where there is nothing to compare; the report says why."""
+    if not path.exists():
+        report.projections = "missing"
+        yield None
+        return
     connection = None
     try:
-        if not path.exists():
-            report.projections = "missing"
-        else:
-            connection = connect(path, at_rest=at_rest)
-            [(version,)] = connection.execute("PRAGMA user_version")
-            if version != PROJECTIONS_VERSION:
-                report.projections = "of another version"
-                connection.close()
-                connection = None
+        connection = connect(path, at_rest=at_rest)
+        report.projections = _usable(connection, report)
     except UNREADABLE as error:
         report.projections = "damaged"
         report.differ(None, f"they cannot be read: {_line(error)}")
-        connection = None
     try:
-        yield connection
+        yield connection if report.projections == "compared" else None
     finally:
         if connection is not None:
             connection.close()
+
+
+def _usable(connection: sqlite3.Connection, report: Report) -> str:
+    """Whether the projections can be compared: "compared", or why not."""
+    [(version,)] = connection.execute("PRAGMA user_version")
+    if version != PROJECTIONS_VERSION:
+        return "of another version"
+    with doing("checking the structure of the projections"):
+        damage = list(_damage(connection))
+    for problem in damage:
+        report.differ(None, problem)
+    if damage:
+        return "damaged"
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        create(fresh)
+        for problem in _changed(_schema(fresh), _schema(connection)):  # whoever reads the file may add to it
+            report.differ(None, problem)
+    return "compared"
 
 
 class _Audit:

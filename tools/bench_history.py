@@ -34,6 +34,7 @@ from iam.user_policies import list_attached_user_policies
 from iam.users import find_user
 from projections.instant import InstantState
 from projections.loading import rebuild
+from projections.records import UnknownEvent
 from projections.store import Projections
 from tools import synthetic
 from tools.data import DataFolder, catalogue, open_log
@@ -103,7 +104,10 @@ class Ledger(msgspec.Struct, frozen=True):
 def run(options: argparse.Namespace) -> int:
     """Measure, and print a table or JSON. Exit status 1 if any request failed."""
     with _folder(options.data) as folder:
-        lines = _measure(folder, options.events, options.seconds)
+        try:
+            lines = _measure(folder, options.events, options.seconds)
+        except (sqlite3.Error, msgspec.MsgspecError, UnknownEvent, OSError, EOFError) as error:
+            raise Failure(f"the ledgers in {folder} cannot be measured: {error}") from error
     if options.json:
         print(msgspec.json.encode([{**msgspec.to_builtins(line), "ratio": line.ratio} for line in lines]).decode())
     else:

@@ -16,7 +16,7 @@ from iam.events import AnyEvent
 from iam.relations import ALL, Relation
 from iam.state import Account, World
 from projections.instant import InstantState
-from projections.intervals import load_value, node
+from projections.intervals import dump_value, node
 from projections.mentions import POLICY, USER, call_of, caller_of, mentions, names_in
 from projections.tables import Checkpoint, checkpoint_of
 
@@ -186,12 +186,8 @@ def _event_row(record: Record[AnyEvent]) -> tuple[Any, ...]:
 
 
 def _is_stored(relation: Relation[Any], value: Any, stored: str, document: str | None) -> bool:
-    if relation.documented == (document is None):
-        return False
-    try:
-        return bool(load_value(relation, stored, document) == value)
-    except msgspec.MsgspecError:
-        return False
+    """Character for character: the views show what is stored."""
+    return (stored, document) == dump_value(relation, value)
 
 
 def _name(key: Key) -> str:

@@ -66,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     with terminal() as out:
         out.line((options.user, "bold"))
-        _print_end(out, "from", before)
-        _print_end(out, "to", after)
+        for which, end in (("from", before), ("to", after)):
+            _print_end(out, which, end, len(f"@{after.basis.position}"))
         out.line()
         if diff.empty:
             out.line("No difference.")
@@ -113,10 +113,10 @@ def _print_json(account: str, before: End, after: End, user_id: UserId, diff: Us
     print_json(msgspec.json.format(msgspec.json.encode(told), indent=2))
 
 
-def _print_end(out: Terminal, which: str, end: End) -> None:
+def _print_end(out: Terminal, which: str, end: End, width: int) -> None:
     who = f"{end.user.user_name}, {end.user.user_id}" if end.user else "no such user"
     when = tell_time(end.basis.instant) if end.basis.position else "before the first record"
-    out.line((f"{which:<5}", "dim"), (f"@{end.basis.position}", "yellow"), (f"  {when}  ", "dim"), who)
+    out.line((f"{which:<5}", "dim"), (f"@{end.basis.position}".ljust(width), "yellow"), (f"  {when}  ", "dim"), who)
 
 
 def _details(

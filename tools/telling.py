@@ -208,7 +208,7 @@ def tell_retagging(key: str, before: str, after: str) -> Detail:
 
 def tell_time(at: datetime) -> str:
     """A time to the second, in UTC."""
-    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+    return f"{at:%Y-%m-%dT%H:%M:%S}Z"
 
 
 def show(out: Terminal, details: Iterable[Detail], indent: int) -> None:

@@ -100,14 +100,17 @@ def _wants_colour() -> bool:
 
 
 def _parts(cells: Sequence[_Cell], width: int | None, indent: int) -> Iterator[Sequence[_Cell]]:
-    """The lines that the cells fill: broken at a space, or within a word that is longer than a line."""
-    start, room = 0, sys.maxsize if width is None else width - indent
+    """The lines that the cells fill: broken at the last space, or anywhere where that is in the first half."""
+    if width is None:
+        yield cells
+        return
+    start, room = 0, width - indent
     while (end := _end(cells, start, room)) < len(cells):
-        spaces = (place for place in range(end, start, -1) if cells[place][0] == " ")
+        spaces = (place for place in range(end, (start + end) // 2, -1) if cells[place][0] == " ")
         end = next(spaces, end)
         yield cells[start:end]
         start = end + (cells[end][0] == " ")
-        room = (width or 0) - indent - HANGING
+        room = width - indent - HANGING
     yield cells[start:]
 
 

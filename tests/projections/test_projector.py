@@ -1,8 +1,10 @@
 """The projections keep up with the log, and find their way back to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import resource
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,110 @@ async def test_a_ledger_rechecked_while_it_is_projected_is_projected_once(
     assert await users(projections) == 30
 
 
+class Meanwhile(MemoryLog):
+    """A log in which something happens, once, just after it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], Awaitable[None]] | None = None
+
+    async def read(self, account: str, after: int = 0, limit: int = 1000) -> list[Row]:
+        rows = await super().read(account, after, limit)
+        await self._happen()
+        return rows
+
+    async def get(self, account: str, positions: Sequence[int]) -> list[Row]:
+        rows = await super().get(account, positions)
+        await self._happen()
+        return rows
+
+    async def _happen(self) -> None:
+        if self.then is not None:
+            then, self.then = self.then, None
+            await then()
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_what_is_written_while_a_ledger_is_rechecked_is_not_missed(
+    ledger: Any, projections: Projections, announced: bool
+) -> None:
+    """The projections never take themselves for complete at a head that is no more."""
+    log = Meanwhile()
+    create(ledger, 6)
+    await log.append(ledger.rows[:3])
+    projector = Projector(log, projections)
+    async with running(projector):
+        projector.publish(ledger.account, ledger.records[:3], head_of(ledger.rows[2]))
+        await projector.caught_up(ledger.account, 3)
+        await log.append(ledger.rows[3:5])
+
+        async def grow() -> None:
+            await log.append(ledger.rows[5:])
+            if announced:
+                projector.publish(ledger.account, ledger.records[5:], head_of(ledger.rows[5]))
+            else:
+                projector.recheck(ledger.account)
+
+        log.then = grow
+        projector.recheck(ledger.account)
+        await asyncio.wait_for(projector.caught_up(ledger.account, 6), 5)
+
+        assert projector.knows(ledger.account)
+        assert await users(projections) == 6
+
+
+async def test_what_was_written_without_a_word_between_two_batches_is_read_from_the_log(
+    new_ledger: Any, projections: Projections
+) -> None:
+    """Batches that wait in memory are put together only where one follows the other."""
+    log = Meanwhile()
+    ledger, other = new_ledger(), new_ledger("000000000001")
+    create(ledger, 6)
+    create(other, 1)
+    await log.append(other.rows + ledger.rows[:2])
+    projector = Projector(log, projections)
+    await projector.reconcile()
+
+    async def grow() -> None:
+        await log.append(ledger.rows[2:4])  # its outcome was unknown
+        await log.append(ledger.rows[4:])
+        projector.publish(ledger.account, ledger.records[4:], head_of(ledger.rows[5]))
+        projector.recheck(ledger.account)
+
+    projector.publish(ledger.account, ledger.records[:2], head_of(ledger.rows[1]))
+    log.then = grow
+    async with running(projector):
+        await asyncio.wait_for(projector.caught_up(ledger.account, 6), 5)
+
+    assert await users(projections) == 7
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process grows beyond this many bytes, as on a full disk."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+async def test_what_a_full_disk_undid_is_written_whole_the_next_time(ledger: Any, projections: Projections) -> None:
+    """The disk is found full only when the transaction ends; nothing of it may be taken for written."""
+    create(ledger, 1)
+    await projections.write(ledger.records, {ledger.account: Checkpoint(1, ledger.rows[0].hash.hex())})
+    create(ledger, 40)
+    rest = ledger.records[1:], {ledger.account: Checkpoint(41, ledger.rows[-1].hash.hex())}
+    wal = projections.path.with_name(projections.path.name + "-wal")
+
+    with files_of_at_most(wal.stat().st_size + 4096), pytest.raises(sqlite3.OperationalError):
+        await projections.write(*rest)
+    await projections.write(*rest)
+
+    assert await users(projections) == 41
+
+
 async def test_records_that_do_not_follow_the_checkpoint_are_not_written(ledger: Any, projections: Projections) -> None:
     """The transaction itself looks where the projections are."""
     create(ledger, 4)
@@ -239,5 +345,9 @@ async def test_an_event_of_a_newer_program_ends_the_projection_of_its_ledger(
     async with running(projector):
         with pytest.raises(UnknownEvent):
             await projector.caught_up(ledger.account, 3)
+        with pytest.raises(UnknownEvent):
+            await projector.caught_up(ledger.account, 2)
+        await projector.caught_up(ledger.account, 1)
+        assert not projector.knows(ledger.account)
 
     assert (await reached(projections))[ledger.account].position == 1

@@ -1,13 +1,12 @@
 """That the measurement of a history runs, asks what there is, and says what it found. Not how fast anything is."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools import bench_history
+from tools import bench_history, load
 from tools.__main__ import main
 
 RECORDS = 3000
@@ -50,6 +49,8 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is asked, and once: what is looked at is the shape of the answer."""
     monkeypatch.setattr(bench_history, "QUESTIONS", 50)
     monkeypatch.setattr(bench_history, "STARTS", 1)
+    monkeypatch.setattr(bench_history, "CLIENTS", 8)
+    monkeypatch.setattr(load, "TURNS", 2)
 
 
 def measure(capsys: pytest.CaptureFixture[str], *flags: str) -> list[dict[str, Any]]:
@@ -83,9 +84,43 @@ def test_a_folder_of_a_service_is_left_alone(data: Path, capsys: pytest.CaptureF
     assert sorted(data.iterdir()) == before
 
 
-def test_a_history_that_is_too_short_is_refused(command: Callable[..., Any]) -> None:
-    """A tenth of it must be a history, too."""
-    ended = command("bench", "--events", "999")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--events", "999"), "999 records are no history"),
+        (("--events", "many"), "invalid"),
+        (("--events", "1000", "--seconds", "0"), "0 is no time to measure"),
+        (("--events", "1000", "--seconds", "nan"), "nan is no time to measure"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    flags: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is made."""
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *flags])
 
-    assert ended.returncode == 2
-    assert "999 records are no history" in ended.stderr.splitlines()[-1]
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_history_larger_than_the_disk_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line before says how much it would take."""
+    assert main(["bench", "--events", str(10**15), "--data", str(tmp_path)]) == 1
+
+    needs, refused = capsys.readouterr().err.splitlines()
+    assert needs.startswith("this takes about 2,090,000,000.00 GB in ")
+    assert refused == f"iam-ledger bench: there is not enough room in {tmp_path}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kept_ledger_that_is_damaged_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody sees a traceback."""
+    for records in (1000, 100):
+        folder = tmp_path / f"{records}-records-2-accounts-3-users"
+        folder.mkdir()
+        (folder / "ledger.db").write_bytes(b"damaged" * 1000)
+
+    assert main(["bench", "--events", "1000", "--data", str(tmp_path)]) == 1
+
+    assert "ledger.db" in capsys.readouterr().err.splitlines()[-1]

@@ -5,13 +5,16 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 import termios
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -58,7 +61,10 @@ LIFE: tuple[tuple[str, Entry], ...] = (
     ("AttachUserPolicy", e.UserPolicyAttached(**user(policy_arn=ADMIN, policy_name="AdministratorAccess"))),
     ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=REPORTS))),
     ("AttachUserPolicy", Attempt(parameters={"user_name": "ALICE"}, code="LimitExceeded")),
-    ("AttachUserPolicy", Attempt(parameters={"user_name": "alice"}, code="LimitExceeded", repeated=2)),
+    (
+        "AttachUserPolicy",
+        Attempt(parameters={"user_name": "alice"}, code="LimitExceeded", type="AttemptsRepeated", repeated=2),
+    ),
     ("AttachUserPolicy", Attempt(parameters={"user_name": "bob"}, code="NoSuchEntity")),
     ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=MORE))),
     ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=SPACED))),
@@ -98,85 +104,85 @@ LIFE: tuple[tuple[str, Entry], ...] = (
 
 TOLD = """\
 AIDAAAAAAAAAAAAAAAAAA
-  alice  from 2026-11-03 14:00:00Z (@1) to 2026-11-03 14:09:00Z (@10)
-  Bob  from 2026-11-03 14:09:00Z (@10) to 2026-11-03 14:18:00Z (@19)
+  alice  from 2026-11-03T14:00:00Z (@1) to 2026-11-03T14:09:00Z (@10)
+  Bob  from 2026-11-03T14:09:00Z (@10) to 2026-11-03T14:18:00Z (@19)
 
-@1  2026-11-03 14:00:00Z  created user alice
+@1  2026-11-03T14:00:00Z  created user alice
     + path /team/
     + tag Team = red
     + tag "a b" = ""
     + permissions boundary arn:aws:iam::123456789012:policy/team/ops
     CreateUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@2  2026-11-03 14:01:00Z  attached AdministratorAccess
+@2  2026-11-03T14:01:00Z  attached AdministratorAccess
     + arn:aws:iam::aws:policy/AdministratorAccess
     AttachUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@3  2026-11-03 14:02:00Z  put inline policy reports
+@3  2026-11-03T14:02:00Z  put inline policy reports
     + Reports: Allow s3:GetObject on arn:aws:s3:::reports/* if Bool aws:SecureTransport = true
     + Deny all but iam:*, sts:* on *
     PutUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
     3 refused calls
 
-@7  2026-11-03 14:06:00Z  changed inline policy reports
+@7  2026-11-03T14:06:00Z  changed inline policy reports
     + statement Reports now also allows s3:PutObject
     - statement Reports: if Bool aws:SecureTransport = true
     PutUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@8  2026-11-03 14:07:00Z  changed inline policy reports
+@8  2026-11-03T14:07:00Z  changed inline policy reports
     ~ written differently, means the same
     PutUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@9  2026-11-03 14:08:00Z  set tags Team, "A B", new
+@9  2026-11-03T14:08:00Z  set tags Team, "A B", new
     ~ tag Team = red -> blue
     - tag "a b" = ""
     + tag "A B" = x
     + tag new = 1
     TagUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@10  2026-11-03 14:09:00Z  renamed alice to Bob, moved from /team/ to /
+@10  2026-11-03T14:09:00Z  renamed alice to Bob, moved from /team/ to /
     UpdateUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@12  2026-11-03 14:11:00Z  detached AdministratorAccess
+@12  2026-11-03T14:11:00Z  detached AdministratorAccess
     - arn:aws:iam::aws:policy/AdministratorAccess
     DetachUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@13  2026-11-03 14:12:00Z  deleted inline policy reports
+@13  2026-11-03T14:12:00Z  deleted inline policy reports
     - Reports: Allow s3:GetObject, s3:PutObject on arn:aws:s3:::reports/*
     - Deny all but iam:*, sts:* on *
     DeleteUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@14  2026-11-03 14:13:00Z  set permissions boundary AdministratorAccess
+@14  2026-11-03T14:13:00Z  set permissions boundary AdministratorAccess
     - arn:aws:iam::123456789012:policy/team/ops
     + arn:aws:iam::aws:policy/AdministratorAccess
     PutUserPermissionsBoundary by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@15  2026-11-03 14:14:00Z  removed permissions boundary AdministratorAccess
+@15  2026-11-03T14:14:00Z  removed permissions boundary AdministratorAccess
     - arn:aws:iam::aws:policy/AdministratorAccess
     DeleteUserPermissionsBoundary by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@16  2026-11-03 14:15:00Z  removed tags new, team
+@16  2026-11-03T14:15:00Z  removed tags new, team
     - tag new = 1
     - tag Team = blue
     UntagUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@17  2026-11-03 14:16:00Z  attached AdministratorAccess
+@17  2026-11-03T14:16:00Z  attached AdministratorAccess
     + arn:aws:iam::aws:policy/AdministratorAccess
     RestoreUser by user/team/eve from 203.0.113.7 with aws-cli/2.15, restored from @9
 
-@18  2026-11-03 14:17:00Z  detached AdministratorAccess
+@18  2026-11-03T14:17:00Z  detached AdministratorAccess
     - arn:aws:iam::aws:policy/AdministratorAccess
     DetachUserPolicy by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
-@19  2026-11-03 14:18:00Z  deleted user Bob
+@19  2026-11-03T14:18:00Z  deleted user Bob
     - tag "A B" = x
     DeleteUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 
 AIDABBBBBBBBBBBBBBBBB
-  alice  since 2026-11-03 14:10:00Z (@11)
+  alice  since 2026-11-03T14:10:00Z (@11)
 
-@11  2026-11-03 14:10:00Z  created user alice
+@11  2026-11-03T14:10:00Z  created user alice
     CreateUser by user/team/eve from 203.0.113.7 with aws-cli/2.15
 """
 
@@ -304,15 +310,10 @@ def test_a_program_gets_json_in_the_order_of_the_ledger(life: Path, capfdbinary:
     assert told["changes"][13]["restored_from"]["position"] == 9
 
 
-def test_the_service_answers_the_same_changes(
-    data: Path, serve: Callable[..., Any], command: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_service_answers_the_same_changes(data: Path, serve: Callable[..., Any], command: Run) -> None:
     """Beside the running service, and to the letter."""
-    from urllib.request import Request, urlopen
-
     server = serve(data)
-    request = Request(f"http://127.0.0.1:{server.port}/v1/users/alice/history")
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{server.port}/v1/users/alice/history", timeout=10) as answer:
         answered = json.load(answer)["data"]
 
     ended = command("history", "alice", "--data", str(data), "--json")
@@ -438,7 +439,7 @@ def test_what_cannot_be_told_is_said_in_a_line(
     ("old", "new", "said"),
     [
         ("UserTagged", "UserPraised", "a newer version of this program may know it"),
-        ("UserTagged", "UserUntagged", "is damaged, see `iam-ledger verify`"),
+        ('"UserTagged"', '"UserUntagged","tag_keys":["none"]', "is damaged, see `iam-ledger verify`"),
         ("event", "\x00\x1b", "is damaged, see `iam-ledger verify`"),
     ],
 )
@@ -447,9 +448,6 @@ def test_a_ledger_that_cannot_be_folded_is_said_in_a_line(
     data: Path, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...], old: str, new: str, said: str
 ) -> None:
     """Never a traceback, and nothing that a terminal obeys."""
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(data / "ledger.db")) as connection:
         connection.execute("DROP TRIGGER records_are_never_changed")
         connection.execute(
