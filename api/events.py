@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api import answers
 from api.checkpoints import proof_of
-from api.instants import Basis, parse_instant
+from api.instants import Basis, parse_bound
 from api.listings import Listing, Page
 from api.query_string import choice, parameters
 from api.service import Request, Service
@@ -39,17 +39,21 @@ async def events(
     listing = Listing(http, asked, ("events", account, query), int)
     basis = await service.resolve(account, None)
     await service.caught_up(account, basis.position)
-    until = query.until
-    if isinstance(until, datetime):
-        until = await service.log.position_at(account, microseconds(until))
-    until = basis.position if until is None else min(until, basis.position)  # what came meanwhile comes later
-    query = msgspec.structs.replace(query, until=until)
+    query = await up_to(service, account, query, basis)
 
     async def find(beyond: int | None, limit: int) -> Page[int]:
         page = await find_events(service.log, service.projections, account, query, beyond, limit)
         return Page([_told(listing.format, row) for row in page.rows], page.next)
 
     return await listing.answer(request.request_id, find, "events", COLUMNS, basis, {})
+
+
+async def up_to(service: Service, account: str, query: EventQuery, basis: Basis) -> EventQuery:
+    """The query without what lies behind the basis: what comes meanwhile is for another page."""
+    last = query.until
+    if isinstance(last, datetime):
+        last = await service.log.position_at(account, microseconds(last))
+    return msgspec.structs.replace(query, until=basis.position if last is None else min(last, basis.position))
 
 
 async def event(
@@ -78,18 +82,10 @@ def _query(asked: Mapping[str, str]) -> EventQuery:
     choice(asked, "outcome", *OUTCOMES)
     return EventQuery(
         **{name: asked[name] for name in _FILTERS if name in asked},
-        since=_bound(asked, "from"),
-        until=_bound(asked, "to"),
+        since=parse_bound(asked, "from"),
+        until=parse_bound(asked, "to"),
         descending=choice(asked, "order", "asc", "desc") == "desc",
     )
-
-
-def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
-    """The time or the position that a parameter names. It may lie ahead: then it bounds what is to come."""
-    if name not in asked:
-        return None
-    instant = parse_instant(asked[name], name)
-    return instant.at if instant.position is None else instant.position
 
 
 async def _effect(service: Service, row: Row) -> Effect | None:

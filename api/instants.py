@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -49,6 +50,14 @@ def parse_instant(text: str, name: str = "at") -> Instant:
     if (numbered := _POSITION.fullmatch(text)) is not None:
         return Instant(text, name, position=int(numbered[1]))
     return Instant(text, name, at=parse_time(text, name))
+
+
+def parse_bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
+    """The time or the position that a parameter names, if it is given. It may lie ahead: it bounds what is to come."""
+    if name not in asked:
+        return None
+    instant = parse_instant(asked[name], name)
+    return instant.at if instant.position is None else instant.position
 
 
 def basis_of(asked: Instant | None, now: datetime, head: Point, found: Point | None) -> Basis:

@@ -8,15 +8,17 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from api.instants import Basis, parse_instant
+from api.events import up_to
+from api.instants import Basis, parse_bound
 from api.listings import Listing, Page
 from api.query_string import choice, parameters
 from api.service import Request, Service
 from api.users import flat
-from eventstore.record import Actor, Restored, Row, microseconds
+from eventstore.record import Actor, Record, Restored, Row
 from iam.effects import effect
 from iam.errors import NoSuchEntity
-from iam.state import World
+from iam.events import AnyEvent
+from iam.state import State, World
 from projections.audit import EventQuery, find_events
 from projections.holders import Holder, holder, was_held
 from projections.instant import InstantState
@@ -74,16 +76,13 @@ async def history(
     query = EventQuery(
         user=name,
         outcome="changed",
-        since=_bound(asked, "from"),
-        until=_bound(asked, "to"),
+        since=parse_bound(asked, "from"),
+        until=parse_bound(asked, "to"),
         descending=choice(asked, "order", "asc", "desc") == "desc",
     )
     listing = Listing(http, asked, ("history", account, query), int)
     basis = await service.resolve(account, None)
-    last = query.until
-    if isinstance(last, datetime):
-        last = await service.log.position_at(account, microseconds(last))
-    query = msgspec.structs.replace(query, until=basis.position if last is None else min(last, basis.position))
+    query = await up_to(service, account, query, basis)
     await service.caught_up(account, basis.position)
     if not await service.projections.read(lambda connection: was_held(connection, account, name, basis.position)):
         raise NoSuchEntity(f"The user with name {name} cannot be found.")
@@ -101,14 +100,6 @@ async def history(
     return await listing.answer(request.request_id, find, "changes", COLUMNS, basis, told)
 
 
-def _bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
-    """The time or the position that a parameter names. It may lie ahead."""
-    if name not in asked:
-        return None
-    instant = parse_instant(asked[name], name)
-    return instant.at if instant.position is None else instant.position
-
-
 def _read(
     connection: sqlite3.Connection, account: str, world: World, rows: Sequence[Row], basis: Basis
 ) -> tuple[list[UserChange], list[Holder]]:
@@ -120,9 +111,13 @@ def _read(
 
 
 def _change(connection: sqlite3.Connection, world: World, row: Row) -> UserChange:
-    record = read_record(row)
-    event: Any = record.event  # of a user, as that is what was asked for
     before, after = (InstantState(connection, row.account, world, row.position - step) for step in (1, 0))
+    return user_change(read_record(row), before, after)
+
+
+def user_change(record: Record[AnyEvent], before: State, after: State) -> UserChange:
+    """What the record of a user's event changed, between the state before it and the one after."""
+    event: Any = record.event
     shown = effect(event, before, after)
     return UserChange(
         position=record.position,

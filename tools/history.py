@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 
 from api.instants import Basis
-from api.user_history import UserChange
+from api.user_history import UserChange, user_change
 from eventstore.record import Record
 from iam import relations as r
-from iam.effects import effect
 from iam.events import AnyEvent
 from iam.state import Account, Draft, State, World
 from projections.holders import Holder, Mark, Name
@@ -175,27 +174,11 @@ def _print_json(ledger: Ledger, basis: Basis, lives: Sequence[Life]) -> None:
     print_json(b"]}")
 
 
-def _user_change(record: Record[AnyEvent], event: Any, before: State) -> UserChange:
+def _user_change(record: Record[AnyEvent], event: AnyEvent, before: State) -> UserChange:
     """The same that `GET /v1/users/{name}/history` answers."""
     after = Draft(before)
     after.apply(event.changes())
-    shown = effect(event, before, after)
-    return UserChange(
-        position=record.position,
-        event_id=record.id,
-        recorded_at=record.recorded_at,
-        effective_at=record.effective_at,
-        user_id=event.user_id,
-        user_name=event.user_name,
-        action=record.action,
-        type=event.__struct_config__.tag,
-        before=shown.before,
-        after=shown.after,
-        by=record.actor,
-        source_ip=record.source_ip,
-        user_agent=record.user_agent,
-        restored_from=record.restored_from,
-    )
+    return user_change(record, before, after)
 
 
 # For a person

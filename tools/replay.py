@@ -25,6 +25,7 @@ from iam.users import find_holder
 from projections.records import UnknownEvent, read_event
 from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
+from tools.terminal import print_json
 from tools.undisturbed import read_undisturbed
 
 RECORDS_PER_READ = 5000
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         shown |= {"users": _users(state), "policies": _policies(state)}
     else:
         shown |= {"user": _user(state, options.user, basis)}
-    print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+    print_json(msgspec.json.format(msgspec.json.encode(shown), indent=2))
     return 0
 
 

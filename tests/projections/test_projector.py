@@ -232,7 +232,7 @@ async def test_what_is_written_while_a_ledger_is_rechecked_is_not_missed(
     log = Meanwhile()
     create(ledger, 6)
     await log.append(ledger.rows[:3])
-    projector = Projector(log, projections)
+    projector = Projector(log, projections, batch=2)
     async with running(projector):
         projector.publish(ledger.account, ledger.records[:3], head_of(ledger.rows[2]))
         await projector.caught_up(ledger.account, 3)
