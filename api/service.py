@@ -17,7 +17,7 @@ from api.caller import Caller
 from api.errors import refusal
 from api.followers import Followers
 from api.instants import Basis, Instant, parse_instant, resolve, resolve_projected
-from eventstore.log import Log, size
+from eventstore.log import Log, LogError, size
 from eventstore.notes import SigningKey
 from eventstore.record import Actor, Restored, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
@@ -79,7 +79,8 @@ class Service:
         try:
             missing = await self._reconcile(progress)
         except sqlite3.DatabaseError as error:
-            await self.log.heads()  # raises in its turn if it is the log that cannot be read
+            if isinstance(error, LogError):  # the projections may be well
+                raise
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
             missing = await self._reconcile(progress)
@@ -227,9 +228,12 @@ class Service:
         return await self.projections.read(answer)
 
     async def _settle(self, account: str, asked: Instant | None, now: datetime) -> None:
-        """Make the account's past final up to the instant that was asked for."""
+        """Make the account's past final up to the instant asked for. ServiceUnavailable where that cannot be."""
         if asked is None or asked.position is None:
-            await self._writer.settle(account, now if asked is None or asked.at is None else min(asked.at, now))
+            try:
+                await self._writer.settle(account, now if asked is None or asked.at is None else min(asked.at, now))
+            except Unavailable as error:
+                raise ServiceUnavailable(f"The past is not final at this moment: {error}. Ask again.") from error
 
     async def caught_up(self, account: str, position: int) -> None:
         """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""

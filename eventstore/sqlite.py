@@ -80,6 +80,10 @@ _DEFINITE = {
 }
 
 
+class Unreadable(LogError, sqlite3.DatabaseError):
+    """The file of the log, or the disk that it lies on, does not give what was written."""
+
+
 class SqliteLog:
     """A log in one SQLite file. Build it with `open` or `open_read_only`."""
 
@@ -168,18 +172,18 @@ class SqliteLog:
 
     async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """See Log.stored."""
-        found = await self._reader.execute_fetchall(
+        found = await self._fetch(
             "SELECT record, position FROM records WHERE account = ? AND position > ? ORDER BY position LIMIT ?",
             (account, after, limit),
         )
         records = [record for record, _ in found]
-        if records and list(found)[-1][1] != after + len(records):
+        if records and found[-1][1] != after + len(records):
             raise LookupError(f"ledger {account}: records are missing behind position {after}")
         return records
 
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """See Log.hashes."""
-        found = await self._reader.execute_fetchall(
+        found = await self._fetch(
             "SELECT hash FROM records WHERE account = ? AND position > ? ORDER BY position LIMIT ?",
             (account, after, limit),
         )
@@ -198,16 +202,22 @@ class SqliteLog:
 
     async def position_at(self, account: str, recorded_at: int) -> int:
         """See Log.position_at. One statement that halves: it needs no index by time, and a look-up for each halving."""
-        [(position,)] = await self._reader.execute_fetchall(_POSITION_AT, (account, recorded_at))
+        [(position,)] = await self._fetch(_POSITION_AT, (account, recorded_at))
         return int(position)
 
     async def heads(self, after: str = "", limit: int = 1000) -> list[tuple[str, Head]]:
         """See Log.heads. A few index seeks per account, however long the ledgers are."""
-        found = await self._reader.execute_fetchall(_HEADS, (after, limit))
+        found = await self._fetch(_HEADS, (after, limit))
         return [(account, Head(position, at, digest.hex())) for account, position, at, digest in found]
 
     async def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        return [Row(*row) for row in await self._reader.execute_fetchall(sql, values)]
+        return [Row(*row) for row in await self._fetch(sql, values)]
+
+    async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(sql, values))
+        except sqlite3.Error as error:
+            raise Unreadable(f"{self.path} cannot be read: {error}") from error
 
     async def reopen(self) -> None:
         """See Log.reopen."""

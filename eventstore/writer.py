@@ -103,7 +103,7 @@ class Writer(Generic[S, E]):
         self._remembered: OrderedDict[tuple[str, str], _Counted[E] | None] = OrderedDict()
         self._attempts: Attempts[E] = Attempts()
         self._summing_up: set[asyncio.Task[None]] = set()  # the event loop itself does not keep tasks
-        self._undecided: dict[str, int] = {}  # the time of the first record that is stamped and not durable yet
+        self._undecided: dict[str, int] = {}  # the time of the first record that is stamped and not known to be durable
         self._settled = asyncio.Event()
         self._final = 0  # microseconds; a past answer was given for this time, so later records bear later ones
         self._closing = False
@@ -146,10 +146,13 @@ class Writer(Generic[S, E]):
         """Make the account's past up to a time final.
 
         Records that bear such a time are durable, or dropped, when this returns; no later one will bear it.
+        Raises Unavailable while that is not known of some, as the log could not be reopened.
         """
         until = microseconds(at)
         self._final = max(self._final, until)
         while self._undecided.get(account, until + 1) <= until:
+            if self._broken:
+                raise Unavailable("it is not known whether the last records were written")
             await self._settled.wait()
 
     async def run(self) -> None:
@@ -224,7 +227,8 @@ class Writer(Generic[S, E]):
                 _fail_all(batch, "the log cannot be read")
         finally:
             self._attempts.rollback()
-            self._undecided.clear()
+            if not self._broken:
+                self._undecided.clear()
             self._settled.set()
             self._settled.clear()
             for pending in batch:
@@ -235,6 +239,9 @@ class Writer(Generic[S, E]):
         """Decide and append a batch until it is settled one way or the other."""
         if self._broken and not await self._recovered():
             return _fail_all(batch, "the log could not be reopened")
+        for account in tuple(self._undecided):  # left by an earlier batch; what it wrote, if it did, nobody was told
+            await self._ledgers.reload(account)
+            del self._undecided[account]
         for _ in range(ATTEMPTS_AT_APPEND):
             drafts = await self._draft(batch)
             rows = [row for draft in drafts.values() for row in draft.rows]

@@ -70,6 +70,8 @@ class _Loader:
         position = EMPTY.position
         while position < head.position:
             rows = await log.read(account, position, min(RECORDS_PER_READ, head.position - position))
+            if [row.position for row in rows] != list(range(position + 1, position + 1 + len(rows))) or not rows:
+                raise LookupError(f"ledger {account}: records are missing behind position {position}")
             try:
                 for row in rows:
                     self._records.append(read_record(row))

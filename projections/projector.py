@@ -192,7 +192,10 @@ class Projector:
                 records += taken
             self._waiting -= len(records)
             return records, head
-        for row in await self._log.read(account, tail.next - 1, limit):
+        rows = await self._log.read(account, tail.next - 1, min(limit, head.position - tail.next + 1))
+        if not rows:
+            raise LookupError(f"ledger {account}: records are missing behind position {tail.next - 1}")
+        for row in rows:
             try:
                 records.append(read_record(row))
             except UnknownEvent as error:

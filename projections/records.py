@@ -23,19 +23,23 @@ class UnknownEvent(Exception):
 
 
 def read_record(row: Row) -> Record[AnyEvent]:
-    """Decode a stored record with its event. Raises UnknownEvent."""
+    """Decode a stored record with its event. Raises UnknownEvent, or msgspec.DecodeError for what is no record."""
     try:
         return _read(row.record)
     except msgspec.ValidationError as error:
         raise _unknown(row.record, error) from error
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"it is no text: {error}") from error
 
 
 def read_event(record: bytes) -> AnyEvent | None:
-    """The event of a stored record alone, which takes a third of the time. Raises UnknownEvent."""
+    """The event of a stored record alone, which takes a third of the time. Raises as `read_record`."""
     try:
         return _read_fact(record).event
     except msgspec.ValidationError as error:
         raise _unknown(record, error) from error
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"it is no text: {error}") from error
 
 
 def _unknown(stored: bytes, error: msgspec.ValidationError) -> UnknownEvent:

@@ -40,9 +40,8 @@ class DataFolder:
 
     def create(self) -> None:
         """Make the folder if it is not there. Raises Failure where that is not allowed."""
-        os.umask(0o077)  # what lies here tells who may do what: nobody else reads it
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._keys.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise Failure(f"cannot use {self.folder} for data: {error.strerror}") from error
@@ -54,6 +53,7 @@ class DataFolder:
 
     def lock(self) -> FolderLock:
         """Become the one process that writes here. Raises Failure, naming the process that does already."""
+        os.umask(0o077)  # what lies here tells who may do what: nobody else reads it
         try:
             return FolderLock(self.folder)
         except Locked as locked:

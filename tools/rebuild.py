@@ -45,8 +45,8 @@ async def _build(folder: DataFolder, at_rest: bool) -> int:
             with Progress(await size(log)) as progress:
                 try:
                     return await rebuild(log, projections, progress)
-                except sqlite3.OperationalError:
-                    raise  # the disk, or the folder
+                except (sqlite3.OperationalError, LogError):
+                    raise  # the disk, the folder, or the ledger
                 except sqlite3.DatabaseError:
                     projections.remake()  # the old file is damaged: nobody misses it
                     return await rebuild(log, projections, progress)

@@ -59,11 +59,11 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "/": ("AWS's API, as above. Methods are GET and POST.", {}),
     "/at/{instant}/": (
         "The same as of then: every action that reads, for unmodified AWS clients. The instant is an RFC 3339 time "
-        "with its offset, such as `2026-11-03T14:03:00Z` or `20261103T140300Z`, or `@position`; the colon may be raw or "
-        "percent-encoded, the last slash may be left out. Actions that write are refused as `InstantIsReadOnly`. The "
-        "headers `x-iam-ledger-position` and `x-iam-ledger-instant` say what the answer was computed at; with JSON, "
-        "`basis` does. Before an account's first record it is empty; above its head or in the future is an error. "
-        "AWS's own dates have whole seconds: `created_at` in JSON and `/v1` are exact.",
+        "with its offset, such as `2026-11-03T14:03:00Z` or `20261103T140300Z`, or `@position`; the colon may be "
+        "raw or percent-encoded, the last slash may be left out. Actions that write are refused as "
+        "`InstantIsReadOnly`. The headers `x-iam-ledger-position` and `x-iam-ledger-instant` say what the answer "
+        "was computed at; with JSON, `basis` does. Before an account's first record it is empty; above its head or "
+        "in the future is an error. AWS's own dates have whole seconds: `created_at` in JSON and `/v1` are exact.",
         {},
     ),
     "GET /healthz": ("The process answers. Always 200.", {}),

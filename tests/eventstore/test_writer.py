@@ -544,6 +544,29 @@ async def test_while_the_log_cannot_be_reopened_everything_is_unavailable(
     assert await service.outcomes() == ["changed", "changed"]
 
 
+@pytest.mark.parametrize("fault", [lost, written_but_unheard])
+async def test_a_past_is_not_final_while_nobody_knows_what_was_written(
+    service: Service, fault: Callable[[], Fault]
+) -> None:
+    """Whoever asks for it is turned away; the account is folded again before it is final, whoever writes next."""
+    await service.submit(count(1))
+    service.log.faults.append(fault())
+    service.log.reopens_that_fail = 1
+    with pytest.raises(Unavailable):
+        await service.submit(count(1))
+    later = NOON + timedelta(hours=1)
+
+    with pytest.raises(Unavailable, match="not known"):
+        await asyncio.wait_for(service.writer.settle(ALICE, later), 5)
+    await asyncio.wait_for(service.writer.settle(BOB, later), 5)
+    await asyncio.wait_for(service.writer.settle(ALICE, NOON - timedelta(hours=1)), 5)
+    service.counters.reloads.clear()
+    await service.submit(count(1, account=BOB))
+
+    assert ALICE in service.counters.reloads
+    await asyncio.wait_for(service.writer.settle(ALICE, later), 5)
+
+
 async def test_all_accounts_are_folded_again_after_an_unknown_outcome(service: Service) -> None:
     """Those that somebody waits for; the others are let go of, and loaded when they are asked for."""
     await service.together(count(1), count(10, account=BOB))

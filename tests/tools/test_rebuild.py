@@ -57,6 +57,15 @@ def test_missing_or_damaged_projections_are_made_anew(data: Path, content: bytes
     assert rows(data / "projections.db") == before
 
 
+def test_a_file_that_was_missing_is_for_its_owner_only(data: Path) -> None:
+    """As all in the folder: it tells who may do what."""
+    (data / "projections.db").unlink()
+
+    assert main(["rebuild", "--data", str(data)]) == 0
+
+    assert (data / "projections.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_who_has_the_file_open_goes_on(data: Path) -> None:
     """The tables are swapped inside of the file: the same connection sees what was made anew."""
     with closing(sqlite3.connect(data / "projections.db", isolation_level=None)) as reader:
