@@ -7,7 +7,7 @@ records, so that no question holds up the others, and may therefore come back sh
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -17,12 +17,11 @@ import msgspec
 from eventstore.log import Log
 from eventstore.record import Row, id_time, microseconds, open_envelope
 from iam.relations import USERS
-from projections.mentions import ACTOR, POLICY, REQUEST, USER
+from projections.mentions import ACTOR, POLICY, REQUEST, REQUEST_MICROSECONDS_MAX, USER
 from projections.store import Projections
 
 EXAMINED_PER_PAGE = 10_000
 ROWS_PER_READ = 500
-REQUEST_MICROSECONDS_MAX = timedelta(minutes=2) // timedelta(microseconds=1)  # from a call to its last record
 
 Things = frozenset[int]
 
@@ -64,7 +63,9 @@ async def find_events(
         return EventPage([], None)
     asked_at = id_time(query.request_id) if query.request_id is not None else None
     if asked_at is not None:
-        return await _of_request(log, projections, account, query, first, last, limit)
+        page = await _of_request(log, projections, account, query, first, last, limit)
+        if page.rows:
+            return page
     positions, following = await projections.read(
         lambda connection: _Search(connection, account, query).page(first, last, limit)
     )
@@ -89,7 +90,10 @@ async def _span(log: Log, account: str, query: EventQuery) -> tuple[int, int]:
 async def _of_request(
     log: Log, projections: Projections, account: str, query: EventQuery, first: int, last: int, limit: int
 ) -> EventPage:
-    """The records of a request of this service, whose id carries when it came: they follow soon, and together."""
+    """The records of a request of this service, whose id carries when it came: they follow soon, and together.
+
+    None where the clock was set back, or they waited long: such a record is in the audit index.
+    """
     asked_at = id_time(query.request_id or "") or 0
     before = await log.position_at(account, asked_at - 1)
     latest = await log.position_at(account, asked_at + REQUEST_MICROSECONDS_MAX)

@@ -1,13 +1,14 @@
 """What a record speaks of, and how it is told in one row: the table behind the view `events` and the audit index."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from eventstore.record import Record, id_time
+from eventstore.record import Record, id_time, microseconds
 from iam.events import AnyEvent
 
 USER, POLICY, ACTOR, REQUEST = "user", "policy", "actor", "request"
-
+REQUEST_MICROSECONDS_MAX = timedelta(minutes=2) // timedelta(microseconds=1)  # from a call to its last record
 
 Mention = tuple[str, str]  # kind and name
 
@@ -23,10 +24,10 @@ _ASKED = {"user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLIC
 def mentions(record: Record[AnyEvent]) -> list[Mention]:
     """What a record can be found by. A call that changed nothing is filed under the names it gave.
 
-    A request id of this service carries its time, and is found by that.
+    A request id of this service carries its time, and is found by that where the record's time is soon after it.
     """
     found = [(ACTOR, record.actor.id)]
-    if record.request_id and id_time(record.request_id) is None:
+    if record.request_id and not _is_found_by_time(record):
         found.append((REQUEST, record.request_id))
     if record.event is not None:
         for field, kind in _fields(type(record.event)):
@@ -37,6 +38,11 @@ def mentions(record: Record[AnyEvent]) -> list[Mention]:
             if name := record.attempt.parameters.get(field):
                 found.append((kind, name.lower() if kind is USER else name))
     return found
+
+
+def _is_found_by_time(record: Record[AnyEvent]) -> bool:
+    asked_at = id_time(record.request_id)
+    return asked_at is not None and 0 <= microseconds(record.recorded_at) - asked_at <= REQUEST_MICROSECONDS_MAX
 
 
 @cache

@@ -26,23 +26,22 @@ def read_record(row: Row) -> Record[AnyEvent]:
     """Decode a stored record with its event. Raises UnknownEvent, or msgspec.DecodeError for what is no record."""
     try:
         return _read(row.record)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise _unknown(row.record, error) from error
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(f"it is no text: {error}") from error
 
 
 def read_event(record: bytes) -> AnyEvent | None:
     """The event of a stored record alone, which takes a third of the time. Raises as `read_record`."""
     try:
         return _read_fact(record).event
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
         raise _unknown(record, error) from error
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(f"it is no text: {error}") from error
 
 
-def _unknown(stored: bytes, error: msgspec.ValidationError) -> UnknownEvent:
-    record = msgspec.json.decode(stored, type=Record[dict[str, Any]])
+def _unknown(stored: bytes, error: Exception) -> UnknownEvent:
+    try:
+        record = msgspec.json.decode(stored, type=Record[dict[str, Any]])
+    except UnicodeDecodeError as damage:
+        raise msgspec.DecodeError(f"it is no text: {damage}") from damage
     kind = (record.event or {}).get("type")
     return UnknownEvent(f"ledger {record.account}, record {record.position}: event {kind}: {error}")

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from eventstore.memory import MemoryLog
-from eventstore.record import Attempt
+from eventstore.record import Attempt, seal, timed_id
 from iam.events import UserCreated, UserPolicyAttached, UserUpdated
 from projections import audit
 from projections.audit import EventQuery, find_events
@@ -77,6 +77,25 @@ async def test_all_conditions_hold_together(
     page = await find_events(log, projections, ledger.account, latest_first, None, limit=100)
     assert [row.position for row in page.rows] == positions[::-1]
     assert page.next is None
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=2), timedelta(minutes=3), -timedelta(hours=1)])
+async def test_a_request_is_found_by_its_id_whenever_its_record_came(
+    ledger: Any, projections: Projections, late: timedelta
+) -> None:
+    """Also after a long wait, and where the clock was set back between the request and its record."""
+    for number in range(4):
+        ledger.add(UserCreated(user_id=f"AIDA{number}", user_name=f"user-{number}", path="/", created_at=START))
+    request_id = timed_id(ledger.records[2].recorded_at - late)
+    ledger.records[2] = msgspec.structs.replace(ledger.records[2], request_id=request_id)
+    log = MemoryLog()
+    await log.append([seal(record) for record in ledger.records])
+    await projections.write(ledger.records, {ledger.account: Checkpoint(4, "")})
+
+    page = await find_events(log, projections, ledger.account, EventQuery(request_id=request_id), None, limit=100)
+    assert [row.position for row in page.rows] == [3]
+    other = EventQuery(request_id=timed_id(START + timedelta(seconds=2)))
+    assert (await find_events(log, projections, ledger.account, other, None, limit=100)).rows == []
 
 
 async def test_pages_follow_one_another_without_gap_or_repeat(

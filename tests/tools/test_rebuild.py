@@ -110,6 +110,38 @@ def test_damage_that_shows_only_when_rows_are_read_is_no_obstacle(data: Path) ->
     assert rows(data / "projections.db") == before
 
 
+def lose_pages(path: Path) -> None:
+    """Zeros instead of all that the file holds."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 4096))
+
+
+def garble_text(path: Path) -> None:
+    """A byte in a record that no text has."""
+    path.write_bytes(path.read_bytes().replace(b'"UserPolicyPut"', b'"UserPolicy\xffut"'))
+
+
+def lose_record(path: Path) -> None:
+    """One record less."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER records_are_never_deleted")
+        connection.execute("DELETE FROM records WHERE position = 5")
+
+
+@pytest.mark.parametrize("damage", [lose_pages, garble_text, lose_record])
+def test_a_damaged_ledger_does_not_cost_the_projections_too(
+    data: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    """The line says which file is damaged, and what the other one tells of it stays."""
+    before = rows(data / "projections.db")
+    damage(data / "ledger.db")
+
+    assert main(["rebuild", "--data", str(data)]) == 1
+
+    assert "ledger.db is damaged" in capsys.readouterr().err
+    assert rows(data / "projections.db") == before
+
+
 def test_it_refuses_while_the_folder_is_served(
     data: Path, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

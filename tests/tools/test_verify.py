@@ -299,3 +299,48 @@ def test_a_folder_without_a_ledger_is_refused(tmp_path: Path, capsys: pytest.Cap
     """There is nothing to verify, and that is not sound."""
     assert main(["verify", "--data", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("iam-ledger verify: there is no ledger in")
+
+
+def test_damage_to_the_projections_that_no_row_of_the_comparison_shows_is_found(data: Path, verify: Verify) -> None:
+    """A table and its index that disagree: views read the one, the service reads through the other."""
+    path = data / "projections.db"
+    with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
+        [(page,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'things'")
+        [(size,)] = connection.execute("PRAGMA page_size")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"user_tags", (page - 1) * size, page * size)
+    content[place] ^= 1
+    path.write_bytes(content)
+
+    status, report = verify(data)
+
+    assert status == 1
+    assert report["projections"] == "damaged"
+    assert "things" in report["differences"][0]["problem"]
+
+
+def test_a_view_that_was_changed_differs(data: Path, verify: Verify) -> None:
+    """What people read must be what the tables say. Views of their own are theirs."""
+    with closing(sqlite3.connect(data / "projections.db", isolation_level=None)) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT * FROM users")
+        assert verify(data)[0] == 0
+        connection.execute("DROP VIEW users")
+        connection.execute("CREATE VIEW users AS SELECT * FROM users_history WHERE user_name <> 'Bob'")
+
+    status, report = verify(data)
+
+    assert status == 1
+    assert [difference["problem"] for difference in report["differences"]] == [
+        "the view users is not as this program makes it"
+    ]
+
+
+def test_a_value_that_only_means_the_same_differs(data: Path, verify: Verify) -> None:
+    """The views show it as it is stored."""
+    with closing(sqlite3.connect(data / "projections.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE current_entries SET value = replace(value, '\":', '\": ') WHERE value LIKE '{%'")
+
+    status, report = verify(data)
+
+    assert status == 1
+    assert "has another value" in report["differences"][0]["problem"]
