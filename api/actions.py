@@ -35,11 +35,15 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """An action that answers page by page. `read` goes on behind a key; `reply` takes the items of a page."""
+    """An action that answers page by page. `read` goes on behind a key; `reply` takes the items of a page.
+
+    A wide one goes over things of the whole account, not of one user or policy.
+    """
 
     query: type[Query]
     read: Callable[[State, Any, str], Iterator[tuple[str, Any]]]
     reply: Callable[[Sequence[Any]], Reply]
+    wide: bool = False
 
 
 IAM: Mapping[str, Write | Read | Listing] = {
@@ -48,7 +52,7 @@ IAM: Mapping[str, Write | Read | Listing] = {
     "GetUser": Read(c.GetUser, users.get_user, replies.user),
     "UpdateUser": Write(c.UpdateUser, users.update_user),
     "DeleteUser": Write(c.DeleteUser, users.delete_user),
-    "ListUsers": Listing(c.ListUsers, users.list_users, replies.under("Users", replies.listed_user)),
+    "ListUsers": Listing(c.ListUsers, users.list_users, replies.under("Users", replies.listed_user), wide=True),
     "TagUser": Write(c.TagUser, users.tag_user),
     "UntagUser": Write(c.UntagUser, users.untag_user),
     "ListUserTags": Listing(c.ListUserTags, users.list_user_tags, replies.under("Tags", replies.tag)),
@@ -72,7 +76,9 @@ IAM: Mapping[str, Write | Read | Listing] = {
     "CreatePolicy": Write(c.CreatePolicy, policies.create_policy, replies.created_policy),
     "GetPolicy": Read(c.GetPolicy, policies.get_policy, replies.policy),
     "DeletePolicy": Write(c.DeletePolicy, policies.delete_policy),
-    "ListPolicies": Listing(c.ListPolicies, policies.list_policies, replies.under("Policies", replies.listed_policy)),
+    "ListPolicies": Listing(
+        c.ListPolicies, policies.list_policies, replies.under("Policies", replies.listed_policy), wide=True
+    ),
     "CreatePolicyVersion": Write(c.CreatePolicyVersion, policies.create_policy_version, replies.created_version),
     "GetPolicyVersion": Read(c.GetPolicyVersion, policies.get_policy_version, replies.policy_version),
     "ListPolicyVersions": Listing(
@@ -83,5 +89,7 @@ IAM: Mapping[str, Write | Read | Listing] = {
     "TagPolicy": Write(c.TagPolicy, policies.tag_policy),
     "UntagPolicy": Write(c.UntagPolicy, policies.untag_policy),
     "ListPolicyTags": Listing(c.ListPolicyTags, policies.list_policy_tags, replies.under("Tags", replies.tag)),
-    "ListEntitiesForPolicy": Listing(c.ListEntitiesForPolicy, policies.list_entities_for_policy, replies.holders),
+    "ListEntitiesForPolicy": Listing(
+        c.ListEntitiesForPolicy, policies.list_entities_for_policy, replies.holders, wide=True
+    ),
 }

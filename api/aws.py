@@ -158,7 +158,10 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
     if instant is None:
         state = service.accounts.present(account) or (await service.accounts.state(account))[0]
         return Done(_read(action, state, query, call.parameters))
-    result, basis = await service.ask(account, instant, lambda state: _read(action, state, query, call.parameters))
+    wide = isinstance(action, Listing) and action.wide
+    result, basis = await service.ask(
+        account, instant, lambda state: _read(action, state, query, call.parameters), wide=wide
+    )
     return Done(result, basis=basis)
 
 

@@ -19,7 +19,7 @@ from iam.commands import Moment, Part, RestoreUser
 from iam.errors import MalformedInput, NoSuchEntity, ValidationError
 from iam.events import AnyEvent, Event
 from iam.restoring import plan, restore_user
-from iam.state import State
+from iam.state import State, known
 from iam.user_details import user_details
 from iam.user_diff import diff_users
 from iam.users import find_holder, find_user
@@ -95,7 +95,8 @@ def _command(past: InstantState, present: InstantState, name: str, asked: Asked)
     """What the user is called, and what is to be decided. Raises NoSuchEntity for one that was not there then."""
     user_id = _holder(past, present, name)
     if past.get(r.USER, user_id) is None:
-        raise NoSuchEntity(f"The user {name} with id {user_id} did not exist at {asked.at}: it was created later.")
+        called = known(present, r.USER, user_id).user_name
+        raise NoSuchEntity(f"The user {called} with id {user_id} did not exist at {asked.at}: it was created later.")
     wanted = user_details(past, user_id)
     arns = {*(policy.policy_arn for policy in wanted.attached), wanted.permissions_boundary or ""}
     ids = ((arn, past.get(r.POLICY_ARNS, "", arn)) for arn in sorted(arns))

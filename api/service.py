@@ -77,32 +77,29 @@ class Service:
     async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
         """Catch up the projections and begin to write. `progress` hears how many records are still to be read."""
         try:
-            missing = await self._reconcile(progress)
+            await self._catch_up(progress)
         except sqlite3.DatabaseError as error:
             if isinstance(error, LogError):  # the projections may be well
                 raise
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
-            missing = await self._reconcile(progress)
+            await self._catch_up(progress)
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
             asyncio.create_task(self.projector.run(), name="projector"),
         ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
-        progress(missing)
-        while self.projector.remaining:
-            await asyncio.sleep(0.05)
-            progress(self.projector.remaining)
         await self._install_catalogue()
         self.ready = True
 
-    async def _reconcile(self, progress: Callable[[int], None]) -> int:
-        """Bring empty projections to where the log is, and find out what others lack."""
+    async def _catch_up(self, progress: Callable[[int], None]) -> None:
+        """Bring the projections to where the log is. What goes wrong is raised: a service that waits for it is none."""
         if not await self.projections.read(checkpoints):
             records = await size(self.log)
             await load(self.log, self.projections, lambda done: progress(records - done))
-        return await self.projector.reconcile()
+        progress(await self.projector.reconcile())
+        await self.projector.catch_up(progress)
 
     async def stop(self) -> None:
         """Finish what was accepted, then close the files."""
@@ -207,10 +204,13 @@ class Service:
         await self._settle(account, asked, now)
         return await resolve(self.log, account, asked, now)
 
-    async def ask(self, account: str, instant: str | None, question: Callable[[InstantState], T]) -> tuple[T, Basis]:
+    async def ask(
+        self, account: str, instant: str | None, question: Callable[[InstantState], T], *, wide: bool = False
+    ) -> tuple[T, Basis]:
         """What a question of an account's state is answered as of an instant, and the basis of that answer.
 
-        The same as `resolve` and `read_at`, in one step where the projections know the ledger up to its head.
+        The same as `resolve` and `read_at`, in one step where the projections know the ledger up to its head. A wide
+        question goes over many things; it is asked on a reading thread, so that it holds up nobody.
         """
         if not self.projector.knows(account):
             basis = await self.resolve(account, instant)
@@ -219,13 +219,13 @@ class Service:
         asked = None if instant is None else parse_instant(instant)
         await self._settle(account, asked, now)
         if not self.projector.knows(account):  # what was in flight is to be projected first
-            return await self.ask(account, instant, question)
+            return await self.ask(account, instant, question, wide=wide)
 
         def answer(connection: sqlite3.Connection) -> tuple[T, Basis]:
             basis = resolve_projected(connection, account, asked, now)
             return question(InstantState(connection, account, self.world, basis.position)), basis
 
-        return await self.projections.read(answer)
+        return await self.projections.read(answer) if wide else self.projections.look(answer)
 
     async def _settle(self, account: str, asked: Instant | None, now: datetime) -> None:
         """Make the account's past final up to the instant asked for. ServiceUnavailable where that cannot be."""

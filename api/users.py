@@ -61,7 +61,7 @@ async def user(
     """`GET /v1/users/{name}`: everything about the user at an instant, with all documents that govern it."""
     asked = parameters(http, "at")
     account = request.caller.account
-    everything, basis = await service.ask(account, asked.get("at"), partial(_everything, name=named["name"]))
+    everything, basis = await service.ask(account, asked.get("at"), partial(_everything, name=named["name"]), wide=True)
     return answers.success({**everything, "basis": basis}, request.request_id)
 
 

@@ -77,7 +77,7 @@ class PublicKey(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> Self:
         """Read a verifier key: name, key id in hexadecimal and key in base64, with a plus between. Raises BadNote."""
         found = _KEY.fullmatch(text.strip())
-        if found is None:
+        if found is None or not found[0].isprintable():
             raise BadNote("it has not the form name+id+key")
         key = _decoded(found[3], "the key")
         if key[:1] != _ED25519 or len(key) != len(_ED25519) + PUBLIC_KEY_BYTES:

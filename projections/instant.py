@@ -13,27 +13,28 @@ from iam.relations import Relation, V
 from iam.state import World
 from projections.intervals import load_value
 
-_OWNER = "(SELECT id FROM things WHERE account = :account AND kind = :relation AND name = :owner)"
-_POWERS = ",".join(f"({1 << power})" for power in range(48))
+# Parameters: 1 account, 2 relation, 3 owner, 4 member, 5 position.
+_OWNER = "(SELECT id FROM things WHERE account = ?1 AND kind = ?2 AND name = ?3)"
+_POWERS = ",".join(f"({1 << power})" for power in range(40))
 # Where what held at a position may be filed: see projections/intervals.py. No node is beyond the last record.
 _NODES = f"""
-    (SELECT (:position & ~(2 * column1 - 1)) | column1 AS node FROM (VALUES {_POWERS})
-    WHERE column1 <= (SELECT position FROM checkpoints WHERE account = :account))
+    (SELECT (?5 & ~(2 * column1 - 1)) | column1 AS node FROM (VALUES {_POWERS})
+    WHERE column1 <= (SELECT position FROM checkpoints WHERE account = ?1))
 """
 _HELD = f"""
     SELECT member, value, document, valid_from FROM current_entries
-    WHERE owner = {_OWNER} AND {{members}} AND valid_from <= :position
+    WHERE owner = {_OWNER} AND {{members}} AND valid_from <= ?5
     UNION ALL
     SELECT member, value, document, valid_from FROM {_NODES} nodes CROSS JOIN past_entries entry
     ON owner = {_OWNER} AND entry.node = nodes.node AND {{members}}
-    WHERE valid_from <= :position AND valid_to > :position
+    WHERE valid_from <= ?5 AND valid_to > ?5
 """
 _WITH_DOCUMENT = (
     "SELECT member, value, valid_from, (SELECT document FROM documents WHERE digest = held.document) FROM ({held}) held"
 )
-_ONE = _WITH_DOCUMENT.format(held=_HELD.format(members="member = :member")) + " LIMIT 1"
+_ONE = _WITH_DOCUMENT.format(held=_HELD.format(members="member = ?4")) + " LIMIT 1"
 _ALL = _WITH_DOCUMENT.format(held=_HELD.format(members="true"))
-_BEHIND = _WITH_DOCUMENT.format(held=_HELD.format(members="member > :member")) + " ORDER BY member"
+_BEHIND = _WITH_DOCUMENT.format(held=_HELD.format(members="member > ?4")) + " ORDER BY member"
 _COUNT = f"SELECT count(*) FROM ({_HELD.format(members='true')})"
 
 
@@ -73,16 +74,7 @@ class InstantState:
             yield row[0], _value(relation, row), row[2]
 
     def _rows(self, sql: str, relation: Relation[Any], owner: str, member: str = "") -> sqlite3.Cursor:
-        return self._connection.execute(
-            sql,
-            {
-                "account": self.account,
-                "relation": relation.name,
-                "owner": owner,
-                "member": member,
-                "position": self.position,
-            },
-        )
+        return self._connection.execute(sql, (self.account, relation.name, owner, member, self.position))
 
 
 def _value(relation: Relation[Any], row: tuple[Any, ...]) -> Any:

@@ -8,7 +8,7 @@ from eventstore.log import Log, all_heads
 from eventstore.merkle import TILE
 from eventstore.record import EMPTY, Head, Record, head_of
 from iam.events import AnyEvent
-from projections.records import UnknownEvent, read_record
+from projections.records import UnknownEvent, read_record, read_rows
 from projections.store import Projections
 from projections.tables import BESIDE, Checkpoint
 from projections.tiles import extend_tiles
@@ -66,12 +66,13 @@ class _Loader:
         self.done = 0
 
     async def load(self, log: Log, account: str, head: Head) -> None:
-        """Take in a ledger, up to its head or to an event that only a newer program knows."""
+        """Take in a ledger, up to its head or to an event that only a newer program knows.
+
+        Raises LogError where a record is missing.
+        """
         position = EMPTY.position
         while position < head.position:
-            rows = await log.read(account, position, min(RECORDS_PER_READ, head.position - position))
-            if [row.position for row in rows] != list(range(position + 1, position + 1 + len(rows))) or not rows:
-                raise LookupError(f"ledger {account}: records are missing behind position {position}")
+            rows = await read_rows(log, account, position, min(RECORDS_PER_READ, head.position - position))
             try:
                 for row in rows:
                     self._records.append(read_record(row))

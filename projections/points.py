@@ -4,18 +4,6 @@ import sqlite3
 
 from eventstore.record import Point
 
-# Times increase with positions: the answer is at `low` or above, and at `high` or below, until they meet.
-_AT_TIME = """
-    WITH RECURSIVE span (low, high) AS (
-        SELECT 0, coalesce(max(position), 0) FROM event_rows WHERE account = ?1
-        UNION ALL
-        SELECT iif(recorded_at <= ?2, position, low), iif(recorded_at <= ?2, high, position - 1)
-        FROM span CROSS JOIN event_rows ON account = ?1 AND position = (low + high + 1) / 2
-        WHERE low < high
-    )
-    SELECT max(low) FROM span
-"""
-
 
 def last_point(connection: sqlite3.Connection, account: str) -> Point:
     """The last record that is known."""
@@ -33,5 +21,6 @@ def point_at(connection: sqlite3.Connection, account: str, position: int) -> Poi
 
 def position_at(connection: sqlite3.Connection, account: str, recorded_at: int) -> int:
     """The last position recorded at or before the time (microseconds since 1970), 0 for none."""
-    [(position,)] = connection.execute(_AT_TIME, (account, recorded_at))
-    return int(position)
+    sql = "SELECT position FROM event_rows WHERE account = ? AND recorded_at <= ? ORDER BY recorded_at DESC LIMIT 1"
+    row = connection.execute(sql, (account, recorded_at)).fetchone()
+    return int(row[0]) if row else 0

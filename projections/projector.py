@@ -15,7 +15,7 @@ from eventstore.log import Log, all_heads
 from eventstore.merkle import TILE
 from eventstore.record import Head, Record, head_of
 from iam.events import AnyEvent
-from projections.records import UnknownEvent, read_record
+from projections.records import UnknownEvent, read_record, read_rows
 from projections.store import Projections
 from projections.tables import START, Checkpoint, checkpoint_of, checkpoints
 from projections.tiles import extend_tiles
@@ -125,7 +125,10 @@ class Projector:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def catch_up(self, progress: Callable[[int], None]) -> None:
-        """Project what `reconcile` found, without `run`. `progress` hears how many records are left."""
+        """Project what `reconcile` found, before `run`: what goes wrong is raised, and not tried again.
+
+        `progress` hears how many records are left.
+        """
         while self._behind:
             await self._project_some()
             progress(self.remaining)
@@ -192,10 +195,7 @@ class Projector:
                 records += taken
             self._waiting -= len(records)
             return records, head
-        rows = await self._log.read(account, tail.next - 1, min(limit, head.position - tail.next + 1))
-        if not rows:
-            raise LookupError(f"ledger {account}: records are missing behind position {tail.next - 1}")
-        for row in rows:
+        for row in await read_rows(self._log, account, tail.next - 1, min(limit, head.position - tail.next + 1)):
             try:
                 records.append(read_record(row))
             except UnknownEvent as error:

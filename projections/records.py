@@ -1,9 +1,11 @@
 """Records with their events: where the log's bytes meet the domain's facts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from eventstore.log import Log, LogError
 from eventstore.record import Record, Row
 from iam.events import AnyEvent
 
@@ -20,6 +22,14 @@ _read_fact = msgspec.json.Decoder(_Fact).decode
 
 class UnknownEvent(Exception):
     """A record holds an event that only a newer program knows."""
+
+
+async def read_rows(log: Log, account: str, after: int, limit: int) -> Sequence[Row]:
+    """Rows behind a position that is not the last, without a gap. Raises LogError where records are missing."""
+    rows = await log.read(account, after, limit)
+    if not rows or [row.position for row in rows] != list(range(after + 1, after + 1 + len(rows))):
+        raise LogError(f"ledger {account}: records are missing behind position {after}")
+    return rows
 
 
 def read_record(row: Row) -> Record[AnyEvent]:

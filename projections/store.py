@@ -44,6 +44,10 @@ class Projections:
         """Ask a question on a reading thread. It sees one consistent state of the file."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
 
+    def look(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask a question here and now. For a few indexed look-ups: handing them to a thread costs more than they do."""
+        return self._ask(question)
+
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:

@@ -55,7 +55,8 @@ CREATE TABLE event_rows (
     user_name   TEXT,             -- as it was called then
     policy      INTEGER,          -- a thing
     policy_name TEXT,
-    PRIMARY KEY (account, position)
+    PRIMARY KEY (account, position),
+    UNIQUE (account, recorded_at)
 ) STRICT, WITHOUT ROWID;
 
 -- What was asked and what came of it. Empty texts stand for none.

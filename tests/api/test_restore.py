@@ -296,8 +296,9 @@ def test_a_user_that_was_deleted_is_not_restored(account: Account, dry_run: bool
     new = account.get("/v1/users/alice").data["user_id"]
     message = f"The user alice with id {new} did not exist at @1: it was created later."
     assert restore(account, at="@1", dry_run=dry_run).refusal == (404, "NO_SUCH_ENTITY", message)
+    assert restore(account, new, at="@1", dry_run=dry_run).refusal == (404, "NO_SUCH_ENTITY", message)
     refused = account.events(action="RestoreUser", outcome="refused")
-    assert len(refused) == (0 if dry_run else 3)  # the last is the same request as the first, and is counted with it
+    assert len(refused) == (0 if dry_run else 4)  # the same request as the first is counted with it
 
 
 def test_what_managed_policies_say_is_not_restored(alice: Account) -> None:

@@ -94,6 +94,7 @@ def test_checkpoints_of_other_programs_are_read() -> None:
         (GO_KEY[:-1], "no base64"),
         ("name+12345678+" + b64encode(b"\x02" + bytes(32)).decode(), "no Ed25519 key"),
         ("name+12345678+!!!!", "no base64"),
+        ("\udcff+12345678+" + b64encode(b"\x01" + bytes(32)).decode(), "form"),
     ],
 )
 def test_a_text_that_is_no_key_is_refused(text: str, problem: str) -> None:

@@ -244,6 +244,27 @@ async def test_a_file_that_is_no_log_is_refused_and_left_alone(
     assert list(ledger.parent.iterdir()) == [ledger]
 
 
+async def test_what_cannot_be_read_is_an_error_of_the_log(ledger: Path, rows_of: RowsOf) -> None:
+    """Whoever reads other files too knows which of them is damaged. The file is named."""
+    async with await SqliteLog.open(ledger) as log:
+        await log.append(rows_of(3))
+    content = ledger.read_bytes()
+    ledger.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    async with await SqliteLog.open_read_only(ledger, at_rest=True) as log:
+        for reading in (
+            log.read("111122223333"),
+            log.get("111122223333", [1]),
+            log.stored("111122223333"),
+            log.hashes("111122223333"),
+            log.find("111122223333", "command-1"),
+            log.head("111122223333"),
+            log.heads(),
+            log.position_at("111122223333", 2**62),
+        ):
+            with pytest.raises(LogError, match=r"ledger\.db cannot be read: database disk image is malformed"):
+                await reading
+
+
 @pytest.mark.parametrize("open_log", [SqliteLog.open, SqliteLog.open_read_only])
 async def test_a_log_of_a_newer_format_is_refused(ledger: Path, open_log: Callable[[Path], Any]) -> None:
     """The message says which format the file has and which one this program reads."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from projections.store import Projections
+from projections.tables import forget
 from tools.__main__ import main
 
 CONTENTS = (
@@ -140,6 +141,22 @@ def test_a_damaged_ledger_does_not_cost_the_projections_too(
 
     assert "ledger.db is damaged" in capsys.readouterr().err
     assert rows(data / "projections.db") == before
+
+
+@pytest.mark.parametrize("damage", [garble_text, lose_record])
+def test_a_service_does_not_start_on_a_ledger_that_it_cannot_read_on(
+    data: Path, command: Callable[..., Any], damage: Callable[[Path], None]
+) -> None:
+    """It says so and ends, and does not try for ever to catch up."""
+    with closing(sqlite3.connect(data / "projections.db", isolation_level=None)) as connection:
+        forget(connection, "123456789012")
+    damage(data / "ledger.db")
+
+    done = command("serve", "--data", str(data), "--port", "0")
+
+    assert done.returncode == 1
+    assert "`iam-ledger verify` says more" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_it_refuses_while_the_folder_is_served(
