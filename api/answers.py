@@ -10,7 +10,7 @@ from multidict import CIMultiDict, istr
 
 from api import xml
 from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
-from iam.errors import IamError, RequestTimeout, RequestTooLarge, ServiceUnavailable
+from iam.errors import IamError, MethodNotAllowed, RequestTimeout, RequestTooLarge, ServiceUnavailable
 
 REQUEST_ID = istr("x-amzn-RequestId")
 XML = "text/xml"
@@ -64,6 +64,8 @@ def failure(error: IamError, request_id: str, *, json: bool, namespace: str) -> 
         response = answer(body, XML, request_id, status)
     if isinstance(error, (RequestTimeout, RequestTooLarge)):
         response.force_close()  # the rest of the body is not waited for
+    if isinstance(error, MethodNotAllowed):
+        response.headers[hdrs.ALLOW] = error.allowed
     if isinstance(error, ServiceUnavailable):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

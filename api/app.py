@@ -79,6 +79,8 @@ class Responder:
         """Whether the process answers, or whether it serves."""
         try:
             check_browser(http)
+            if http.method != hdrs.METH_GET:
+                raise native.not_allowed(http.method, path, hdrs.METH_GET)
             if path == READINESS and not self._service.ready:
                 raise ServiceUnavailable("The service is starting or stopping.")
         except IamError as error:

@@ -135,8 +135,8 @@ def _attachment(format: Format | None, carried: Carried, user: UserProfile, reco
         "position": record.position,
         "event_id": record.id,
         "since": record.recorded_at,
-        "by": record.actor,
-        "from": record.source_ip,
+        "actor": record.actor,
+        "source_ip": record.source_ip,
         "action": record.action,
     }
 
@@ -169,7 +169,7 @@ def _end(record: Envelope) -> dict[str, Any]:
         "position": record.position,
         "event_id": record.id,
         "at": record.recorded_at,
-        "by": record.actor,
+        "actor": record.actor,
         "source_ip": record.source_ip,
         "action": record.action,
     }

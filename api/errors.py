@@ -21,6 +21,7 @@ STATUS: dict[type[IamError], int] = {
     e.InvalidAction: 400,
     e.MissingAction: 400,
     e.InstantIsReadOnly: 400,
+    e.MethodNotAllowed: 405,
     e.RequestTooLarge: 413,
     e.RequestTimeout: 408,
     e.NotYetImplemented: 501,

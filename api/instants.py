@@ -12,6 +12,7 @@ from eventstore.record import Point, from_microseconds, microseconds
 from iam.errors import ValidationError
 from projections.points import last_point, point_at, position_at
 
+_TIME = "a time with its offset, such as 2026-11-03T14:03:00Z"
 _POSITION = re.compile(r"@([0-9]{1,18})", re.ASCII)
 
 
@@ -24,12 +25,16 @@ class Basis(msgspec.Struct, frozen=True):
 
 def parse_time(text: str, name: str) -> datetime:
     """An RFC 3339 time with its offset, in its usual or its basic form. Raises ValidationError naming the parameter."""
+    return _time(text, name, f"is not {_TIME}")
+
+
+def _time(text: str, name: str, otherwise: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.replace(" ", "+").upper())
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise ValidationError(f"{name}: {text} is not a time with an offset, such as 2026-11-03T14:03:00Z.")
+        raise ValidationError(f"{name}: {text} {otherwise}.")
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -49,7 +54,7 @@ def parse_instant(text: str, name: str = "at") -> Instant:
     """An instant. Raises ValidationError, naming the parameter, for what is none."""
     if (numbered := _POSITION.fullmatch(text)) is not None:
         return Instant(text, name, position=int(numbered[1]))
-    return Instant(text, name, at=parse_time(text, name))
+    return Instant(text, name, at=_time(text, name, f"is neither {_TIME}, nor `@` and a position"))
 
 
 def parse_bound(asked: Mapping[str, str], name: str) -> datetime | int | None:

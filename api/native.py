@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api import answers, attachments, checkpoints, events, restores, stream, user_history, users
 from api.service import Request, Service
-from iam.errors import NoSuchEntity
+from iam.errors import MethodNotAllowed, NoSuchEntity
 
 PREFIX = "/v1/"
 
@@ -32,16 +32,32 @@ ROUTES: Mapping[str, Handler] = {
 
 
 def find(method: str, path: str) -> tuple[Handler, Named]:
-    """The handler of a path as it was sent, and the parts that its route names. Raises NoSuchEntity."""
-    for pattern, handler in _PATTERNS:
-        if (found := pattern.fullmatch(f"{method} {path}")) is not None:
-            return handler, {name: answers.valid(unquote(part)) for name, part in found.groupdict().items()}
+    """The handler of a path as it was sent, and the parts that its route names.
+
+    Raises NoSuchEntity where there is none, and MethodNotAllowed where there is one for another method.
+    """
+    allowed: dict[str, None] = {}
+    for known, pattern, handler in _PATTERNS:
+        if (found := pattern.fullmatch(path)) is not None:
+            if known == method:
+                return handler, {name: answers.valid(unquote(part)) for name, part in found.groupdict().items()}
+            allowed[known] = None
+    if allowed:
+        raise not_allowed(method, path, ", ".join(allowed))
     raise NoSuchEntity(f"There is nothing at {method} {answers.valid(unquote(path))}.")
 
 
-def _pattern(route: str) -> re.Pattern[str]:
-    """Routes hold nothing that a regular expression would take otherwise."""
-    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.replace("{arn}", "(?P<arn>.+)")))
+def not_allowed(method: str, path: str, allowed: str) -> MethodNotAllowed:
+    """The refusal of a method that a path is not for."""
+    return MethodNotAllowed(f"{answers.valid(unquote(path))} is not for {method}, but for {allowed}.", allowed)
 
 
-_PATTERNS = [(_pattern(route), handler) for route, handler in ROUTES.items()]
+def _pattern(path: str) -> re.Pattern[str]:
+    """Paths of routes hold nothing that a regular expression would take otherwise."""
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path.replace("{arn}", "(?P<arn>.+)")))
+
+
+_PATTERNS = [
+    (method, _pattern(path), handler)
+    for (method, path), handler in ((route.split(" "), handler) for route, handler in ROUTES.items())
+]

@@ -12,7 +12,11 @@ def parameters(http: web.BaseRequest, *known: str) -> dict[str, str]:
     asked: dict[str, str] = {}
     for name, value in http.query.items():
         if name not in known:
-            raise ValidationError(f"There is no parameter {name} here; there are: {', '.join(known) or 'none'}.")
+            raise ValidationError(
+                f"There is no parameter {name} here; there are: {', '.join(known)}."
+                if known
+                else "There are no parameters here."
+            )
         if name in asked or not value:
             raise ValidationError(f"{name} must be given once, with a value.")
         asked[name] = value

@@ -135,14 +135,20 @@ def _rehearse(state: InstantState, command: RestoreUser, now: Basis) -> dict[str
 
 
 def _done(answer: Answer[AnyEvent]) -> dict[str, Any]:
-    first = answer.records[0]
+    """What a write answers, from the last record: what was there then is whole only from there on."""
+    last = answer.records[-1]
     return {
-        "id": first.id,
-        "position": first.position,
-        "created_at": first.recorded_at,
-        "outcome": first.outcome,
+        "id": last.id,
+        "position": last.position,
+        "created_at": last.recorded_at,
+        "outcome": last.outcome,
         "events": [
-            {"position": record.position, "id": record.id, "type": record.event.__struct_config__.tag}
+            {
+                "position": record.position,
+                "id": record.id,
+                "type": record.event.__struct_config__.tag,
+                "recorded_at": record.recorded_at,
+            }
             for record in answer.records
             if record.event is not None
         ],

@@ -58,7 +58,7 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     before: dict[str, Any]
     after: dict[str, Any]
-    by: Actor
+    actor: Actor
     source_ip: str
     user_agent: str
     restored_from: Restored | None
@@ -130,7 +130,7 @@ def user_change(record: Record[AnyEvent], before: State, after: State) -> UserCh
         type=event.__struct_config__.tag,
         before=shown.before,
         after=shown.after,
-        by=record.actor,
+        actor=record.actor,
         source_ip=record.source_ip,
         user_agent=record.user_agent,
         restored_from=record.restored_from,

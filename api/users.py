@@ -135,8 +135,8 @@ def _origin(record: bytes) -> dict[str, Any]:
     return {
         "event_id": origin.id,
         "since": origin.recorded_at,
-        "by": origin.actor,
-        "from": origin.source_ip,
+        "actor": origin.actor,
+        "source_ip": origin.source_ip,
         "action": origin.action,
     }
 
@@ -152,8 +152,8 @@ async def _rows(format: Format, sets: Mapping[str, Any]) -> AsyncIterator[Mappin
 
 def flat(entry: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     """What an answer tells, as cells of the columns: what is told of the actor stands in cells of its own."""
-    by = msgspec.to_builtins(entry["by"])
-    cells = {"actor_id": by["id"], "actor_arn": by["arn"], "source_ip": entry.get("from"), **by, **entry}
+    actor = msgspec.to_builtins(entry["actor"])
+    cells = {"actor_id": actor["id"], "actor_arn": actor["arn"], **actor, **entry}
     row = {column: cells.get(column) for column in columns}
     return {name: answers.rfc3339(cell) if isinstance(cell, datetime) else cell for name, cell in row.items()}
 

@@ -4,8 +4,8 @@ An attempt is a record whose outcome is not `changed`. Its principal is the acco
 the first attempt of a principal within a minute is its window. In a window
 
 - the first of identical attempts is a record, the others are counted: identical are the same request, outcome and
-  code;
-- beyond 60 distinct ones, those with the same action, outcome and code count as identical.
+  code, from the same address and user agent;
+- beyond 60 distinct ones, those with the same action, outcome and code are counted together.
 
 When the window ends, each of its counts becomes one record. So a principal costs at most 60 records and 60 counts a
 minute, and one of each for every action, outcome and code that the program has; callers cannot invent these.
@@ -28,6 +28,7 @@ DISTINCT_MAX = 60
 PRINCIPALS_MAX = 1_000
 SUMMARIES_KEPT_MAX = 10_000  # that could not be written; beyond these the oldest are forgotten
 
+_WHENCE = ("source_ip", "user_agent", "request_id")
 _KEPT = ("", "")  # stands for a principal: its window holds the summaries that could not be written
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -72,7 +73,8 @@ class Attempts(Generic[E]):
         """
         attempt = _attempt_of(record)
         kind = (record.action, record.outcome, attempt.code)
-        key: Key = (*kind, record.request_digest or _canonical(attempt.parameters))
+        asked = record.request_digest or _canonical(attempt.parameters)
+        key: Key = (*kind, asked, record.source_ip, record.user_agent)
         principal = (record.account, record.actor.id)
         window = self._windows.get(principal)
         if window is None:
@@ -85,7 +87,8 @@ class Attempts(Generic[E]):
             self._set(window.tried, key, _Tried(record))
             return record
         since = tried.since or record.effective_at
-        self._set(window.tried, key, _Tried(tried.first, tried.repeated + 1, since, record))
+        last = record if key != kind or tried.last is None else _together(tried.last, record)
+        self._set(window.tried, key, _Tried(tried.first, tried.repeated + 1, since, last))
         return tried.first
 
     def commit(self) -> None:
@@ -153,6 +156,12 @@ def _summary(tried: _Tried[E], last: Record[E], identical: bool) -> Record[E]:
         request_digest="",
         restored_from=None,
     )
+
+
+def _together(before: Record[E], last: Record[E]) -> Record[E]:
+    """The last of different attempts, without that of where they came from in which they differ."""
+    differing = {field: "" for field in _WHENCE if getattr(before, field) != getattr(last, field)}
+    return msgspec.structs.replace(last, **differing) if differing else last
 
 
 def _attempt_of(record: Record[Any]) -> Attempt:

@@ -124,6 +124,16 @@ class ServiceFailure(IamError):
     code = "ServiceFailure"
 
 
+class MethodNotAllowed(IamError):
+    """The path exists, but not for this method. The header `Allow` says which there are."""
+
+    code = "MethodNotAllowed"
+
+    def __init__(self, message: str, allowed: str = "") -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
 class RequestTooLarge(IamError):
     """The body is larger than any request of IAM can be."""
 

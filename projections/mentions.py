@@ -18,7 +18,7 @@ _NAMED = {
     "permissions_boundary": POLICY,
     "previous_permissions_boundary": POLICY,
 }
-_ASKED = {"user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLICY}
+_ASKED = {"user_name": USER, "new_user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLICY}
 
 
 def mentions(record: Record[AnyEvent]) -> list[Mention]:
@@ -36,7 +36,9 @@ def mentions(record: Record[AnyEvent]) -> list[Mention]:
     elif record.attempt is not None:
         for field, kind in _ASKED.items():
             if name := record.attempt.parameters.get(field):
-                found.append((kind, name.lower() if kind is USER else name))
+                mention = kind, name.lower() if kind is USER else name
+                if mention not in found:  # a user may be renamed to the same name
+                    found.append(mention)
     return found
 
 

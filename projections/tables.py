@@ -67,7 +67,7 @@ class Tables:
         for kind, name in mentions(record):
             thing = self._things[record.account, kind, name]
             index.append((thing, record.position))
-            if kind is USER:
+            if kind is USER and user is None:
                 user = thing
             elif kind is POLICY and policy is None:
                 policy = thing

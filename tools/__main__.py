@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -49,23 +50,23 @@ def _parser() -> argparse.ArgumentParser:
     _json(verify)
     _verb(verbs, "rebuild", "rebuild", "make the projections anew from the ledger")
     replay = _verb(verbs, "replay", "replay", "print an account's state at an instant, folded from the ledger")
-    _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state")
+    _flag(replay, "--account", DEFAULT_ACCOUNT, "whose state", kind=_account)
     _flag(replay, "--user", None, "of this user only, by name or id")
     _flag(replay, "--at", None, "an RFC 3339 time or @position; the present if not given")
     history = _verb(verbs, "history", "history", "tell what happened to USER, change by change, from the ledger alone")
     _user(history, "everyone who ever bore this name, or the user with this id")
-    _flag(history, "--account", DEFAULT_ACCOUNT, "whose user")
+    _flag(history, "--account", DEFAULT_ACCOUNT, "whose user", kind=_account)
     _json(history)
     diff = _verb(
         verbs, "diff", "diff", "tell what differs about USER between two instants; status 0 also where much does"
     )
     _user(diff, "whoever has this name at either end, or the user with this id")
-    _flag(diff, "--account", DEFAULT_ACCOUNT, "whose user")
+    _flag(diff, "--account", DEFAULT_ACCOUNT, "whose user", kind=_account)
     _flag(diff, "--from", None, "the earlier instant, an RFC 3339 time or @position; must be given")
     _flag(diff, "--to", None, "the later instant; the present if not given")
     _json(diff)
     export = _verb(verbs, "export", "export", "print records for other tools, as many as there are")
-    _flag(export, "--account", None, "of this account only; of every account if not given")
+    _flag(export, "--account", None, "of this account only; of every account if not given", kind=_account_or_all)
     _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
     _flag(export, "--to", None, "recorded at or before this RFC 3339 time")
     _flag(export, "--format", "jsonl", "how records are written", choices=("jsonl", "csv", "cloudtrail"))
@@ -146,6 +147,17 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
     return port
+
+
+def _account(text: str) -> str:
+    if re.fullmatch("[0-9]{12}|aws", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no account, which has 12 digits or is aws")
+    return text
+
+
+def _account_or_all(text: str) -> str:
+    """Nothing is every account: so a flag can overrule its twin."""
+    return text and _account(text)
 
 
 def _seconds(text: str) -> float:
