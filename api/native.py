@@ -58,6 +58,5 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 _PATTERNS = [
-    (method, _pattern(path), handler)
-    for (method, path), handler in ((route.split(" "), handler) for route, handler in ROUTES.items())
+    (method, _pattern(path), handler) for route, handler in ROUTES.items() for method, path in [route.split(" ")]
 ]

@@ -135,7 +135,7 @@ def _rehearse(state: InstantState, command: RestoreUser, now: Basis) -> dict[str
 
 
 def _done(answer: Answer[AnyEvent]) -> dict[str, Any]:
-    """What a write answers, from the last record: what was there then is whole only from there on."""
+    """What a write answers, of the last record: only there the state is whole."""
     last = answer.records[-1]
     return {
         "id": last.id,

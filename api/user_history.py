@@ -112,7 +112,7 @@ def _read(
 
 def _change(connection: sqlite3.Connection, world: World, row: Row) -> UserChange:
     before, after = (InstantState(connection, row.account, world, row.position - step) for step in (1, 0))
-    return user_change(read_record(row), before, after)
+    return user_change(read_record(row.record), before, after)
 
 
 def user_change(record: Record[AnyEvent], before: State, after: State) -> UserChange:

@@ -54,7 +54,7 @@ class Log(Protocol):
     async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """The bytes of up to `limit` records that follow the position `after`, in order and without a gap.
 
-        For those who read much and want the records alone. Raises LookupError where one is missing.
+        For those who read much and want the records alone. Raises LogError where one is missing.
         """
 
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:

@@ -178,7 +178,7 @@ class SqliteLog:
         )
         records = [record for record, _ in found]
         if records and found[-1][1] != after + len(records):
-            raise LookupError(f"ledger {account}: records are missing behind position {after}")
+            raise LogError(f"ledger {account}: records are missing behind position {after}")
         return records
 
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:

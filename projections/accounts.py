@@ -112,7 +112,7 @@ class Accounts:
 
     def decode(self, row: Row) -> Record[AnyEvent]:
         """See Ledgers.decode."""
-        return read_record(row)
+        return read_record(row.record)
 
     async def reload(self, account: str) -> None:
         """See Ledgers.reload."""
@@ -163,7 +163,7 @@ class Accounts:
         async for row in read_all(self._log, account, position):
             head = head_of(row)
             try:
-                record = read_record(row)
+                record = read_record(row.record)
             except UnknownEvent as error:
                 self.read_only[account] = str(error)
             else:

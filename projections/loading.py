@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from eventstore.log import Log, all_heads
+from eventstore.log import Log, LogError, all_heads
 from eventstore.merkle import TILE
-from eventstore.record import EMPTY, Head, Record, head_of
+from eventstore.record import EMPTY, Head, Record, leaf_hash
 from iam.events import AnyEvent
-from projections.records import UnknownEvent, read_record, read_rows
+from projections.records import UnknownEvent, read_record
 from projections.store import Projections
 from projections.tables import BESIDE, Checkpoint
 from projections.tiles import extend_tiles
@@ -72,18 +72,20 @@ class _Loader:
         """
         position = EMPTY.position
         while position < head.position:
-            rows = await read_rows(log, account, position, min(RECORDS_PER_READ, head.position - position))
+            stored = await log.stored(account, position, min(RECORDS_PER_READ, head.position - position))
+            if not stored:
+                raise LogError(f"ledger {account}: records are missing behind position {position}")
+            taken = 0
             try:
-                for row in rows:
-                    self._records.append(read_record(row))
-                    position = row.position
+                for record in stored:
+                    self._records.append(read_record(record))
+                    taken += 1
             except UnknownEvent as error:
                 logger.error("the account is read-only: %s", error)
-                rows = rows[: position - rows[0].position + 1]
-                head = Head(position)
-            if rows:
-                at = head_of(rows[-1])
-                self._reached[account] = Checkpoint(at.position, at.hash)
+                head = EMPTY  # nothing behind it can be told
+            position += taken
+            if taken:
+                self._reached[account] = Checkpoint(position, leaf_hash(stored[taken - 1]).hex())
             if len(self._records) >= RECORDS_PER_BATCH:
                 await self._write()
 

@@ -43,6 +43,8 @@ def mentions(record: Record[AnyEvent]) -> list[Mention]:
 
 
 def _is_found_by_time(record: Record[AnyEvent]) -> bool:
+    if record.request_id[:15] == record.id[:15]:  # a timed id, of the same millisecond as the record's own
+        return True
     asked_at = id_time(record.request_id)
     return asked_at is not None and 0 <= microseconds(record.recorded_at) - asked_at <= REQUEST_MICROSECONDS_MAX
 
@@ -53,10 +55,15 @@ def _fields(event: type[AnyEvent]) -> tuple[tuple[str, str], ...]:
     return tuple((field, _NAMED[field]) for field in event.__struct_fields__ if field in _NAMED)
 
 
+@cache
+def _tag(event: type[AnyEvent]) -> str:
+    return str(event.__struct_config__.tag)
+
+
 def call_of(record: Record[AnyEvent]) -> tuple[str, str, str, str]:
     """What was asked and what came of it: action, outcome, type of the event or the attempt, and code."""
     if record.event is not None:
-        return record.action, record.outcome, str(record.event.__struct_config__.tag), ""
+        return record.action, record.outcome, _tag(type(record.event)), ""
     attempt = record.attempt
     told = (attempt.type, attempt.code or "") if attempt is not None else ("", "")
     return record.action, record.outcome, *told

@@ -197,7 +197,7 @@ class Projector:
             return records, head
         for row in await read_rows(self._log, account, tail.next - 1, min(limit, head.position - tail.next + 1)):
             try:
-                records.append(read_record(row))
+                records.append(read_record(row.record))
             except UnknownEvent as error:
                 logger.error("the account is read-only: %s", error)
                 self._blocked[account] = row.position, str(error)

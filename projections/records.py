@@ -32,12 +32,12 @@ async def read_rows(log: Log, account: str, after: int, limit: int) -> Sequence[
     return rows
 
 
-def read_record(row: Row) -> Record[AnyEvent]:
+def read_record(record: bytes) -> Record[AnyEvent]:
     """Decode a stored record with its event. Raises UnknownEvent, or msgspec.DecodeError for what is no record."""
     try:
-        return _read(row.record)
+        return _read(record)
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise _unknown(row.record, error) from error
+        raise _unknown(record, error) from error
 
 
 def read_event(record: bytes) -> AnyEvent | None:

@@ -44,7 +44,8 @@ _QUOTED = frozenset('",\r\n')
 def row_of(record: Record[dict[str, Any]]) -> tuple[str | int | None, ...]:
     """The columns of a record, as `open_envelope` decodes it; None for what it does not say.
 
-    A call that changed nothing has the type of its attempt and the names that it gave. A permissions boundary counts as the policy.
+    A call that changed nothing has the type of its attempt and the names that it gave. A permissions boundary counts as
+    the policy.
     """
     event, attempt, actor = record.event, record.attempt, record.actor
     told: Mapping[str, Any] = event if event is not None else attempt.parameters if attempt is not None else {}

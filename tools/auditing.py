@@ -331,7 +331,7 @@ class _Contents:
     def _read(self, row: Row) -> Record[AnyEvent] | None:
         """The record, or None if only a newer program knows its event: then the fold ends here."""
         try:
-            return read_record(row)
+            return read_record(row.record)
         except UnknownEvent as error:
             kind = str((open_envelope(row).event or {}).get("type"))
             if kind in _TAGS:

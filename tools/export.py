@@ -51,7 +51,7 @@ FORMATS: Mapping[str, Format] = {
         before=csv_line(COLUMNS).encode(),
     ),
     "cloudtrail": Format(
-        text=lambda row: _encode(cloudtrail_record(read_record(row))),
+        text=lambda row: _encode(cloudtrail_record(read_record(row.record))),
         before=b'{"Records":[\n',
         between=b",\n",
         behind=b"\n]}\n",

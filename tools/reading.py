@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from api.instants import Basis, parse_instant, resolve
-from eventstore.log import Log
+from eventstore.log import Log, LogError
 from eventstore.record import Record, Row
 from iam.errors import IamError
 from iam.events import AnyEvent
@@ -60,7 +60,8 @@ class Ledger:
     def records(self, positions: Sequence[int]) -> Iterator[Record[AnyEvent]]:
         """The records at these ascending positions."""
         for first in range(0, len(positions), RECORDS_PER_LOOK):
-            yield from map(read_record, self._ask(self._look(positions[first : first + RECORDS_PER_LOOK])))
+            for row in self._ask(self._look(positions[first : first + RECORDS_PER_LOOK])):
+                yield read_record(row.record)
 
     def _page(self, after: int, limit: int) -> Callable[[Log], Awaitable[list[bytes]]]:
         return lambda log: log.stored(self.account, after, limit)
@@ -91,5 +92,5 @@ class Ledger:
             yield
         except UnknownEvent as error:
             raise Failure(f"{visible(str(error))}; a newer version of this program may know it") from error
-        except (sqlite3.Error, msgspec.MsgspecError, LookupError, ValueError, OverflowError) as error:
+        except (sqlite3.Error, LogError, msgspec.MsgspecError, LookupError, ValueError, OverflowError) as error:
             raise Failure(f"{self._path} is damaged, see `iam-ledger verify`: {visible(str(error))}") from error

@@ -131,14 +131,14 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "GET /v1/policies/{arn}/attachments": (
         "Who carried a managed policy, AWS's or the account's own, at an instant: `via` is `attached` or `boundary`, "
         "`user_name` and `path` are those of then. Each has the `position` and `event_id` of the record since which "
-        "that is so, `since` when, `by` whom, `from` which address and by which `action`; the oldest come first. All "
+        "that is so, `since` when, and that record's `actor`, `source_ip` and `action`; the oldest come first. All "
         "pages are of the instant of the first, which `basis` tells. The slashes of the ARN may be percent-encoded or "
         f"not. {TABLE}",
         {"at": AT, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
     ),
     "GET /v1/policies/{arn}/attachments/history": (
         "Who ever carried a managed policy, also one that was deleted: one row for each user and period. `from` and "
-        "`to` tell the records that began and ended it (`position`, `event_id`, `at` when, `by` whom, `source_ip`, "
+        "`to` tell the records that began and ended it (`position`, `event_id`, `at` when, `actor`, `source_ip`, "
         "`action`); `to` is `null` while it holds. `user_name` is what the user was called when it began, "
         f"`latest_user_name` what it is called now or was called last. A page may be short. {TABLE}",
         {"order": ORDER, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
@@ -152,7 +152,7 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     ),
     "GET /v1/users/{name}/policies": (
         "The attached and the inline policies of a user, by name or id, at an instant. Each entry has the `position` "
-        "and `event_id` of the record that put it there, `since` when, `by` whom, `from` which address and by which "
+        "and `event_id` of the record that put it there, `since` when, and that record's `actor`, `source_ip` and "
         "`action`. `basis` is the position and the instant of the answer. A name means its holder at that instant. "
         f"{TABLE}",
         {"at": AT},
@@ -160,9 +160,10 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "GET /v1/users/{name}/history": (
         "All changes of all users that ever bore the name, or of the user with this id, oldest first: of policies, "
         "tags, boundary, name and path, creation and deletion. Each has its record's `position`, `event_id`, times, "
-        "`by`, `source_ip`, `user_agent`, `action` and `type`, and the things that it touched, `before` and `after` "
+        "`actor`, `source_ip`, `user_agent`, `action` and `type`, and the things that it touched, `before` and `after` "
         "it. What a restore did has `restored_from`. `users` tells of the users that the changes of the page are of, "
-        f"with all names that they bore. {TABLE}",
+        "with all names that they bore. It tells of the user's own changes: that an attached policy got another "
+        f"document is told by `diff`, and by that policy's events. {TABLE}",
         {
             "from": "recorded at or after this instant, an RFC 3339 time or `@position`",
             "to": "recorded at or before this instant",
@@ -186,13 +187,18 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "Put a user, by the name or id that it has now, back to what it was. The body is a JSON object: `at` is an "
         "instant, `parts` some of `attached`, `inline`, `tags` and `permissions_boundary`, or all if not given. What "
         "differs is changed by ordinary events with `restored_from`, all in one, by the action `RestoreUser`; `data` "
-        "has what any write has, and the `events`. What cannot be put back, such as a policy that was deleted, is "
+        "has what any write has, of the last record, as the user is whole only there, and the `events`, each with its "
+        "`position`, `id`, `type` and `recorded_at`. What cannot be put back, such as a policy that was deleted, is "
         "409 `RestoreConflict`, which names all of it, and nothing is changed. With `dry_run` nothing is recorded: "
         "`events` are those that would be, `conflicts` is what is in the way, `diff` is what would be different, and "
         "`basis` is what this was computed at. What managed policies say is never restored, nor is a deleted user.",
         {},
     ),
-    "/v1/{rest}": ("Anything else under `/v1`: 404, `NO_SUCH_ENTITY`.", {}),
+    "/v1/{rest}": (
+        "Anything else under `/v1`: 404, `NO_SUCH_ENTITY`. A path above with another method, `HEAD` too, is 405, "
+        "`METHOD_NOT_ALLOWED`, with the right one in the header `Allow`; so it is at `/healthz` and `/readyz`.",
+        {},
+    ),
     "/{rest}": ("Anything else: read as AWS's API, and 404 if it names no action.", {}),
 }
 
@@ -218,7 +224,8 @@ wrote it. Answers come in one envelope:
 ```
 
 The `data` of a write has `id` (the event's id), `position`, `created_at` and `outcome`, and then what AWS would answer.
-`outcome` is `changed`, or `unchanged` where it was so already. `error.code` is AWS's code in upper case.
+`outcome` is `changed`, or `unchanged` where it was so already; such a call that is repeated within a minute is answered
+with the record of the first. `error.code` is AWS's code in upper case.
 
 **On whose account.** No signature is checked, and the access key id in the `Authorization` header names the account:
 12 digits are the root user of that account. Any other key, or none, is the root user of the default account.
@@ -272,7 +279,7 @@ def page() -> str:
 def _native() -> str:
     """The routes of the application, each as described above. KeyError for one that is not."""
     lines = ["## Routes", ""]
-    for route in ("/", "/at/{instant}/", f"GET {HEALTH}", f"GET {READINESS}", *native.ROUTES):
+    for route in ("/", "/at/{instant}/", f"GET {HEALTH}", f"GET {READINESS}", *native.ROUTES, "/v1/{rest}", "/{rest}"):
         said, parameters = ROUTES[route]
         lines.append(_wrapped(f"- `{route}`: {said}", "  "))
         lines += [_wrapped(f"  - `{name}`: {meaning}.", "    ") for name, meaning in parameters.items()]

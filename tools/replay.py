@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from api.instants import Basis, parse_instant, resolve
-from eventstore.log import Log
+from eventstore.log import Log, LogError
 from iam import relations as r
 from iam.commands import ListPolicies
 from iam.errors import IamError, NoSuchEntity
@@ -59,7 +59,7 @@ async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: boo
         raise Failure(error.message) from error
     except UnknownEvent as error:
         raise Failure(f"{error}; a newer version of this program may know it") from error
-    except (sqlite3.Error, msgspec.MsgspecError, LookupError) as error:
+    except (sqlite3.Error, LogError, msgspec.MsgspecError, LookupError) as error:
         raise Failure(f"{folder.ledger} is damaged, see `iam-ledger verify`: {error}") from error
     finally:
         await log.close()

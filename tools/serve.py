@@ -55,6 +55,7 @@ async def _serve(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     began = time.monotonic()
     folder = DataFolder(options.data)
     async with open_service(folder, options.log, parse_quotas(options.quota)) as service:
@@ -75,7 +76,6 @@ async def _serve(options: argparse.Namespace) -> int:
             if started.done():
                 started.result()
                 gc.freeze()  # what is there now stays: looking through it again and again would cost every request
-                gc.set_threshold(*GARBAGE_THRESHOLDS)
                 _banner(runner, options, time.monotonic() - began)
                 await asyncio.wait([stopped, failed], return_when=asyncio.FIRST_COMPLETED)
                 if failed.done():

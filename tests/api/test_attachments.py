@@ -80,7 +80,7 @@ def path(arn: str, history: bool = False, **asked: str) -> str:
 def end(record: Row) -> Row:
     """What an answer tells of a record that began or ended something."""
     told = {name: record[name] for name in ("position", "source_ip", "action")}
-    return {**told, "event_id": record["id"], "at": record["recorded_at"], "by": record["actor"]}
+    return {**told, "event_id": record["id"], "at": record["recorded_at"], "actor": record["actor"]}
 
 
 def folded(account: Account, arn: str) -> list[Row]:
@@ -161,9 +161,10 @@ def test_history_tells_who_by_whom_and_from_when_to_when(busy: Account) -> None:
         ("attached", "alicia", "alicia", 10, None),
         ("boundary", "bob", "bobby", 12, 21),
     ]
-    by = {"id": busy.id, "arn": f"arn:aws:iam::{busy.id}:root", "access_key_id": busy.id, "source": "api"}
+    actor = {"id": busy.id, "arn": f"arn:aws:iam::{busy.id}:root", "access_key_id": busy.id, "source": "api"}
     first = pages(busy, ADMIN, True, limit="1")[0]
-    assert (first["from"]["by"], first["from"]["source_ip"], first["from"]["action"]) == (by, "127.0.0.1", "CreateUser")
+    begun = first["from"]
+    assert (begun["actor"], begun["source_ip"], begun["action"]) == (actor, "127.0.0.1", "CreateUser")
 
 
 def test_attachments_at_any_instant_are_the_periods_that_hold_then(busy: Account) -> None:
@@ -178,8 +179,8 @@ def test_attachments_at_any_instant_are_the_periods_that_hold_then(busy: Account
                     "position": row["from"]["position"],
                     "event_id": row["from"]["event_id"],
                     "since": row["from"]["at"],
-                    "by": row["from"]["by"],
-                    "from": row["from"]["source_ip"],
+                    "actor": row["from"]["actor"],
+                    "source_ip": row["from"]["source_ip"],
                     "action": row["from"]["action"],
                 }
                 for row in folded(busy, arn)
@@ -246,7 +247,7 @@ def test_what_is_no_arn_is_refused_as_aws_does(account: Account, arn: str, histo
 @pytest.mark.parametrize(
     ("history", "asked", "message"),
     [
-        (False, "at=now", "at: now is not a time with an offset"),
+        (False, "at=now", "at: now is neither a time with its offset"),
         (False, "at=@99", "at: @99 is above the head of the ledger, @"),
         (False, "at=2999-01-01T00:00:00Z", "at: 2999-01-01T00:00:00Z is in the future."),
         (False, "order=desc", "There is no parameter order here; there are: at, limit, cursor."),
@@ -321,7 +322,7 @@ def test_pages_of_history_go_on_while_events_arrive(account: Account, order: str
 
 def cells(row: Row, prefix: str = "") -> Row:
     """A record as the columns of a table have it."""
-    by = row["by"]
+    by = row["actor"]
     told = {name: row[name] for name in ("position", "event_id", "action")}
     actor = {"actor_id": by["id"], "actor_arn": by["arn"], **{name: by[name] for name in ("access_key_id", "source")}}
     return {f"{prefix}{name}": str(value) for name, value in {**told, **actor}.items()}
@@ -345,7 +346,7 @@ def test_attachments_are_told_as_tables_too(busy: Account) -> None:
     assert len(table) == 3 < len(rows)
     for row, line in zip(rows, table, strict=False):
         plain = {name: row[name] for name in ("via", "user_id", "user_name", "path", "since")}
-        assert line == {**plain, **cells(row), "source_ip": row["from"]}
+        assert line == {**plain, **cells(row), "source_ip": row["source_ip"]}
 
 
 def test_history_is_told_as_tables_too(busy: Account) -> None:

@@ -330,7 +330,7 @@ def test_a_time_means_every_record_up_to_it(grown: Account) -> None:
     assert at(datetime.now(UTC)) == (["alice", "bob"], 2)
 
 
-NO_TIME = "at: {} is not a time with an offset, such as 2026-11-03T14:03:00Z."
+NO_INSTANT = "at: {} is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
 OUTSIDE = "at: {} is outside the calendar."
 
 
@@ -339,27 +339,27 @@ OUTSIDE = "at: {} is outside the calendar."
     [
         ("@3", "@3", "at: {} is above the head of the ledger, @2."),
         ("@999999999999999999", "@999999999999999999", "at: {} is above the head of the ledger, @2."),
-        ("@9999999999999999999", "@9999999999999999999", NO_TIME),
+        ("@9999999999999999999", "@9999999999999999999", NO_INSTANT),
         ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "at: {} is in the future."),
         ("9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59-01:00", OUTSIDE),
         ("0001-01-01T00:00:00%2B01:00", "0001-01-01T00:00:00+01:00", OUTSIDE),
-        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", NO_TIME),
-        ("2026-02-30T00:00:00Z", "2026-02-30T00:00:00Z", NO_TIME),
-        ("2026-01-01T00:00:00", "2026-01-01T00:00:00", NO_TIME),
-        ("2026-01-01T00:00:00+25:00", "2026-01-01T00:00:00+25:00", NO_TIME),
-        ("2026-01-01", "2026-01-01", NO_TIME),
-        ("yesterday", "yesterday", NO_TIME),
-        ("1767225600", "1767225600", NO_TIME),
-        ("@", "@", NO_TIME),
-        ("@-1", "@-1", NO_TIME),
-        ("@1.5", "@1.5", NO_TIME),
-        ("@1%0A", "@1\n", NO_TIME),
-        ("@%D9%A1", "@\N{ARABIC-INDIC DIGIT ONE}", NO_TIME),
-        ("@1%2F", "@1/", NO_TIME),
-        ("..", "..", NO_TIME),
-        ("%ff", "\N{REPLACEMENT CHARACTER}", NO_TIME),
-        ("%3Cb%3E", "<b>", NO_TIME),
-        ("", "", NO_TIME),
+        ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", NO_INSTANT),
+        ("2026-02-30T00:00:00Z", "2026-02-30T00:00:00Z", NO_INSTANT),
+        ("2026-01-01T00:00:00", "2026-01-01T00:00:00", NO_INSTANT),
+        ("2026-01-01T00:00:00+25:00", "2026-01-01T00:00:00+25:00", NO_INSTANT),
+        ("2026-01-01", "2026-01-01", NO_INSTANT),
+        ("yesterday", "yesterday", NO_INSTANT),
+        ("1767225600", "1767225600", NO_INSTANT),
+        ("@", "@", NO_INSTANT),
+        ("@-1", "@-1", NO_INSTANT),
+        ("@1.5", "@1.5", NO_INSTANT),
+        ("@1%0A", "@1\n", NO_INSTANT),
+        ("@%D9%A1", "@\N{ARABIC-INDIC DIGIT ONE}", NO_INSTANT),
+        ("@1%2F", "@1/", NO_INSTANT),
+        ("..", "..", NO_INSTANT),
+        ("%ff", "\N{REPLACEMENT CHARACTER}", NO_INSTANT),
+        ("%3Cb%3E", "<b>", NO_INSTANT),
+        ("", "", NO_INSTANT),
     ],
 )
 def test_what_is_no_instant_of_the_past_is_refused(grown: Account, written: str, read: str, message: str) -> None:
@@ -375,7 +375,7 @@ def test_what_is_no_instant_of_the_past_is_refused(grown: Account, written: str,
 @pytest.mark.parametrize("path", ["/at", "//at", "/%61%74/", "/at?"])
 def test_without_an_instant_nothing_is_read_or_done(grown: Account, path: str) -> None:
     """A forgotten instant is not the present."""
-    assert ask(grown, path, "ListUsers").refusal == (400, "ValidationError", NO_TIME.format(""))
+    assert ask(grown, path, "ListUsers").refusal == (400, "ValidationError", NO_INSTANT.format(""))
     assert ask(grown, path, "DeleteUser", UserName="alice").refusal[:2] == (400, "InstantIsReadOnly")
 
 

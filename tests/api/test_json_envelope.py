@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
@@ -29,6 +29,7 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+NO_INSTANT = "is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
 PUT = {"UserName": "alice", "PolicyName": "inline", "PolicyDocument": ALLOW}
 
 
@@ -201,7 +202,7 @@ def test_the_policy_sets_say_who_put_what_where_and_when(alice: Account) -> None
     alice.json("AttachUserPolicy", UserName="alice", PolicyArn=ADMIN)
     put = alice.json("PutUserPolicy", **PUT).data
     sets = alice.get("/v1/users/ALICE/policies").data
-    by = {"id": alice.id, "arn": f"arn:aws:iam::{alice.id}:root", "access_key_id": alice.id, "source": "api"}
+    actor = {"id": alice.id, "arn": f"arn:aws:iam::{alice.id}:root", "access_key_id": alice.id, "source": "api"}
     assert (sets["user_name"], sets["arn"]) == ("alice", f"arn:aws:iam::{alice.id}:user/alice")
     assert [policy["policy_name"] for policy in sets["attached"]] == ["AdministratorAccess", "ReadOnlyAccess"]
     assert sets["attached"][1] == {
@@ -210,8 +211,8 @@ def test_the_policy_sets_say_who_put_what_where_and_when(alice: Account) -> None
         "position": 2,
         "event_id": attached["id"],
         "since": attached["created_at"],
-        "by": by,
-        "from": "127.0.0.1",
+        "actor": actor,
+        "source_ip": "127.0.0.1",
         "action": "AttachUserPolicy",
     }
     assert sets["inline"] == [
@@ -221,8 +222,8 @@ def test_the_policy_sets_say_who_put_what_where_and_when(alice: Account) -> None
             "position": 4,
             "event_id": put["id"],
             "since": put["created_at"],
-            "by": by,
-            "from": "127.0.0.1",
+            "actor": actor,
+            "source_ip": "127.0.0.1",
             "action": "PutUserPolicy",
         }
     ]
@@ -265,9 +266,9 @@ def test_the_policy_sets_of_the_past_are_those_of_the_past(alice: Account) -> No
     ("at", "message"),
     [
         ("@2", "at: @2 is above the head of the ledger, @1."),
-        ("@-1", "at: @-1 is not a time with an offset, such as 2026-11-03T14:03:00Z."),
-        ("yesterday", "at: yesterday is not a time with an offset, such as 2026-11-03T14:03:00Z."),
-        ("2026-11-03T14:03:00", "at: 2026-11-03T14:03:00 is not a time with an offset, such as 2026-11-03T14:03:00Z."),
+        ("@-1", f"at: @-1 {NO_INSTANT}"),
+        ("yesterday", f"at: yesterday {NO_INSTANT}"),
+        ("2026-11-03T14:03:00", f"at: 2026-11-03T14:03:00 {NO_INSTANT}"),
         ("9999-01-01T00:00:00Z", "at: 9999-01-01T00:00:00Z is in the future."),
         ("0001-01-01T00:00:00%2B12:00", "at: 0001-01-01T00:00:00+12:00 is outside the calendar."),
         ("", "at must be given once, with a value."),
@@ -367,8 +368,8 @@ def test_a_cursor_serves_a_filtered_question(alice: Account) -> None:
         ("limit=%D9%A1", "limit: \u0661 is not a number from 1 to 1000."),
         ("cursor=abc", "cursor: abc is not one that this service gave."),
         ("cursor=%C3%A9", "cursor: é is not one that this service gave."),
-        ("from=now", "from: now is not a time with an offset, such as 2026-11-03T14:03:00Z."),
-        ("to=2026-11-03", "to: 2026-11-03 is not a time with an offset, such as 2026-11-03T14:03:00Z."),
+        ("from=now", f"from: now {NO_INSTANT}"),
+        ("to=2026-11-03", f"to: 2026-11-03 {NO_INSTANT}"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_by_name(account: Account, asked: str, message: str) -> None:
@@ -396,11 +397,42 @@ def test_the_events_of_others_are_not_shown(alice: Account, new_account: Callabl
     assert alice.get(f"/v1/events/{event_id.upper()}").status == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/"), ("GET", "/v1/nothing"), ("POST", "/v1/events")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/"), ("GET", "/v1/nothing"), ("POST", "/v1/users")])
 def test_a_native_path_that_is_not_there_is_not_found(account: Account, method: str, path: str) -> None:
     """In the envelope, naming what was asked."""
     reply = account.server.send(method, path, b"" if method == "POST" else None)
     assert reply.refusal == (404, "NO_SUCH_ENTITY", f"There is nothing at {method} {path}.")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/healthz", "GET"),
+        ("/readyz", "GET"),
+        ("/v1/checkpoint", "GET"),
+        ("/v1/events?limit=1", "GET"),
+        ("/v1/events/stream", "GET"),
+        ("/v1/events/1", "GET"),
+        (f"/v1/policies/{ADMIN}/attachments", "GET"),
+        (f"/v1/policies/{ADMIN}/attachments/history", "GET"),
+        ("/v1/users/alice", "GET"),
+        ("/v1/users/%C3%A9/policies", "GET"),
+        ("/v1/users/alice/restore", "POST"),
+    ],
+)
+def test_another_method_is_not_allowed_at_a_path_that_is_there(account: Account, path: str, allowed: str) -> None:
+    """405 with the method that is, in the envelope; HEAD counts, and has no body."""
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"} - {allowed}:
+        reply = account.server.send(method, path, headers={"Authorization": account.authorization})
+        assert (reply.status, reply.headers["Allow"]) == (405, allowed)
+        assert "x-amzn-RequestId" in reply.headers
+        if method == "HEAD":
+            assert reply.body == b""
+        else:
+            asked = unquote(path.partition("?")[0])
+            told = f"{asked} is not for {method}, but for {allowed}."
+            assert reply.refusal == (405, "METHOD_NOT_ALLOWED", told)
+    assert account.events() == []
 
 
 def test_a_refused_write_is_on_record_with_what_was_asked(alice: Account) -> None:

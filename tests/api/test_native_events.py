@@ -258,7 +258,7 @@ def test_a_cursor_that_somebody_made_is_answered(busy: Account, order: str, plac
         assert reply.refusal == (400, "VALIDATION_ERROR", f"cursor: {made} is not one that this service gave.")
 
 
-NO_TIME = "is not a time with an offset, such as 2026-11-03T14:03:00Z."
+NO_INSTANT = "is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
 
 
 @pytest.mark.parametrize(
@@ -269,11 +269,11 @@ NO_TIME = "is not a time with an offset, such as 2026-11-03T14:03:00Z."
         ("order=", "order must be given once, with a value."),
         ("order=asc&order=desc", "order must be given once, with a value."),
         ("outcome=maybe", "outcome: maybe is not changed or unchanged or refused or denied."),
-        ("from=@", f"from: @ {NO_TIME}"),
-        ("from=@-1", f"from: @-1 {NO_TIME}"),
-        ("to=@1234567890123456789", f"to: @1234567890123456789 {NO_TIME}"),
-        ("to=5", f"to: 5 {NO_TIME}"),
-        ("from=2026-11-03T14:03:00", f"from: 2026-11-03T14:03:00 {NO_TIME}"),
+        ("from=@", f"from: @ {NO_INSTANT}"),
+        ("from=@-1", f"from: @-1 {NO_INSTANT}"),
+        ("to=@1234567890123456789", f"to: @1234567890123456789 {NO_INSTANT}"),
+        ("to=5", f"to: 5 {NO_INSTANT}"),
+        ("from=2026-11-03T14:03:00", f"from: 2026-11-03T14:03:00 {NO_INSTANT}"),
         ("to=0001-01-01T00:00:00%2B14:00", "to: 0001-01-01T00:00:00+14:00 is outside the calendar."),
         ("limit=0", "limit: 0 is not a number from 1 to 1000."),
         ("since=@1", "There is no parameter since here; there are: "),

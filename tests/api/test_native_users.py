@@ -149,13 +149,13 @@ def test_a_user_that_never_was_is_not_found(alice: Account, route: str) -> None:
     assert alice.get(f"/v1/users/AIDAAAAAAAAAAAAAAAAAA{route}").refusal[:2] == UNKNOWN[:2]
 
 
-NO_TIME = "is not a time with an offset, such as 2026-11-03T14:03:00Z."
+NO_INSTANT = "is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("?at=yesterday", f"at: yesterday {NO_TIME}"),
+        ("?at=yesterday", f"at: yesterday {NO_INSTANT}"),
         ("?at=@2", "at: @2 is above the head of the ledger, @1."),
         ("?at=9999-01-01T00:00:00Z", "at: 9999-01-01T00:00:00Z is in the future."),
         ("?at=", "at must be given once, with a value."),
@@ -166,12 +166,12 @@ NO_TIME = "is not a time with an offset, such as 2026-11-03T14:03:00Z."
         ("/diff?to=@1", "from: an instant must be given, from which the difference is to be told."),
         ("/diff?from=@2", "from: @2 is above the head of the ledger, @1."),
         ("/diff?from=@1&to=@2", "to: @2 is above the head of the ledger, @1."),
-        ("/diff?from=then", f"from: then {NO_TIME}"),
-        ("/diff?from=@1&to=now", f"to: now {NO_TIME}"),
+        ("/diff?from=then", f"from: then {NO_INSTANT}"),
+        ("/diff?from=@1&to=now", f"to: now {NO_INSTANT}"),
         ("/diff?from=@1&to=9999-01-01T00:00:00Z", "to: 9999-01-01T00:00:00Z is in the future."),
         ("/diff?from=@1&at=@1", "There is no parameter at here; there are: from, to."),
-        ("/history?from=then", f"from: then {NO_TIME}"),
-        ("/history?to=@x", f"to: @x {NO_TIME}"),
+        ("/history?from=then", f"from: then {NO_INSTANT}"),
+        ("/history?to=@x", f"to: @x {NO_INSTANT}"),
         ("/history?order=up", "order: up is not asc or desc."),
         ("/history?limit=0", "limit: 0 is not a number from 1 to 1000."),
         ("/history?limit=1001", "limit: 1001 is not a number from 1 to 1000."),
@@ -404,7 +404,7 @@ def test_a_change_says_who_made_it_when_and_from_where(alice: Account) -> None:
     [change] = history(alice, **{"from": "@2"})
 
     assert change["event_id"] == record["id"]
-    assert change["by"] == record["actor"]
+    assert change["actor"] == record["actor"]
     assert change["restored_from"] is None
     for field in ("position", "recorded_at", "effective_at", "source_ip", "user_agent", "action"):
         assert change[field] == record[field], field

@@ -95,7 +95,7 @@ def test_csv_has_a_row_for_each_record_of_all_pages(busy: Account, filters: dict
     records = busy.events(**filters, limit="1000")
 
     assert [(row["position"], row["event_id"]) for row in rows] == [(str(r["position"]), r["id"]) for r in records]
-    assert [row["type"] for row in rows] == [record.get("event", {}).get("type", "") for record in records]
+    assert [row["type"] for row in rows] == [record.get("event", {}).get("type", "Attempted") for record in records]
 
 
 def test_csv_cells_are_quoted_and_harmless(busy: Account) -> None:

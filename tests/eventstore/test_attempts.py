@@ -74,9 +74,11 @@ def test_the_first_is_recorded_and_identical_ones_are_counted() -> None:
     [
         ({}, False),
         ({"actor": Actor(id="AIDAALICE", arn="arn:renamed", access_key_id="AKIAOTHER")}, False),
-        ({"source_ip": "203.0.113.9", "user_agent": "curl", "request_id": "r"}, False),
+        ({"request_id": "r"}, False),
         ({"at": NOON + 59 * SECOND}, False),
         ({"name": "carol"}, True),
+        ({"source_ip": "203.0.113.9"}, True),
+        ({"user_agent": "curl"}, True),
         ({"account": "444455556666"}, True),
         ({"actor": Actor(id="AIDABOB", arn=ALICE.arn)}, True),
         ({"action": "GetRidOfUser"}, True),
@@ -87,7 +89,7 @@ def test_the_first_is_recorded_and_identical_ones_are_counted() -> None:
 def test_identical_is_the_same_request_by_the_same_principal_with_the_same_result(
     other: dict[str, Any], recorded: bool
 ) -> None:
-    """Where it came from, and when, makes no difference; whose account, who, what and how it ended does."""
+    """When, and under which key and request id, makes no difference; all that an auditor asks for does."""
     attempts: Attempts[Any] = Attempts()
     assert note(attempts, tried(), tried(**other)) == [True, recorded]
 
@@ -122,12 +124,13 @@ def test_a_summary_says_what_was_tried_how_often_and_from_where() -> None:
     """What was identical stands in it once; the envelope is that of the last one that was counted."""
     attempts: Attempts[Any] = Attempts()
     moved = Actor(id=ALICE.id, arn=ALICE.arn, access_key_id="AKIAOTHER")
+    same = {"digest": "d", "source_ip": "192.0.2.1", "user_agent": "x"}
     note(
         attempts,
-        tried(digest="d"),
-        tried(digest="d", at=NOON + SECOND),
-        tried(digest="d", at=NOON + 2 * SECOND),
-        tried(digest="d", at=NOON + 3 * SECOND, actor=moved, source_ip="192.0.2.1", user_agent="x", request_id="r"),
+        tried(**same),
+        tried(**same, at=NOON + SECOND),
+        tried(**same, at=NOON + 2 * SECOND),
+        tried(**same, at=NOON + 3 * SECOND, actor=moved, request_id="r"),
     )
     [summary] = attempts.end()
     assert summary.attempt == Attempt(
@@ -161,6 +164,25 @@ def test_beyond_sixty_only_counts_are_kept() -> None:
         ("NoSuchEntity", None),
         ("DeleteConflict", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "told_address"),
+    [(["a"], "a"), (["a", "a", "a"], "a"), (["a", "b"], ""), (["a", "b", "a"], ""), (["", "a"], ""), (["a", ""], "")],
+)
+@pytest.mark.parametrize("field", ["source_ip", "user_agent", "request_id"])
+def test_what_different_attempts_came_from_is_told_where_it_is_the_same(
+    field: str, addresses: list[str], told_address: str
+) -> None:
+    """Each of address, user agent and request id for itself; nobody is told of one that only some came from."""
+    attempts: Attempts[Any] = Attempts()
+    note(attempts, *(tried(number) for number in range(DISTINCT_MAX)), tried("recorded", **{field: "first"}))
+    common: dict[str, Any] = {"source_ip": "i", "user_agent": "u", "request_id": "r"}
+    counted = [tried(address, **{**common, field: text}) for address, text in enumerate(addresses, DISTINCT_MAX)]
+    assert note(attempts, *counted) == [False] * len(addresses)
+    [summary] = attempts.end()
+    assert {name: getattr(summary, name) for name in common} == {**common, field: told_address}
+    assert told([summary])[0].repeated == len(addresses)
 
 
 def test_one_principal_does_not_use_up_the_share_of_another() -> None:

@@ -120,3 +120,19 @@ async def test_a_page_examines_a_bounded_number_of_records(
     page = await find_events(log, projections, ledger.account, EventQuery(outcome="refused"), None, limit=10)
 
     assert (list(page.rows), page.next) == ([], 2)
+
+
+async def test_an_attempt_to_rename_is_found_by_both_names(ledger: Any, projections: Projections) -> None:
+    """Who was to be renamed, and what to, in any spelling; the row names the former. A name may be both."""
+    for name, new_name in (("bob", "Alice"), ("alice", "ALICE")):
+        attempt = Attempt(parameters={"user_name": name, "new_user_name": new_name}, code="EntityAlreadyExists")
+        ledger.add(attempt=attempt, action="UpdateUser")
+    log = MemoryLog()
+    await log.append(ledger.rows)
+    await projections.write(ledger.records, {ledger.account: Checkpoint(2, "")})
+
+    for user, positions in (("bob", [1]), ("alice", [1, 2])):
+        page = await find_events(log, projections, ledger.account, EventQuery(user=user), None, limit=100)
+        assert [row.position for row in page.rows] == positions
+    users = await projections.read(lambda connection: connection.execute("SELECT user FROM events").fetchall())
+    assert sorted(users) == [("alice",), ("bob",)]

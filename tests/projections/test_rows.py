@@ -81,11 +81,18 @@ def test_a_row_says_what_happened_to_whom_by_whom() -> None:
                     repeated=3,
                 ),
             },
-            {"user_name": "bob", "policy_name": "p", "code": "NoSuchEntity", "message": "gone", "repeated": 3},
+            {
+                "type": "AttemptsRepeated",
+                "user_name": "bob",
+                "policy_name": "p",
+                "code": "NoSuchEntity",
+                "message": "gone",
+                "repeated": 3,
+            },
         ),
         (
             {"outcome": "unchanged", "event": None, "attempt": Attempt(parameters={"policy_arn": "nonsense"})},
-            {"policy_arn": "nonsense", "policy_name": "nonsense"},
+            {"type": "Attempted", "policy_arn": "nonsense", "policy_name": "nonsense"},
         ),
         (
             {"event": {"type": "UserPermissionsBoundaryPut", "user_name": "bob", "permissions_boundary": ARN}},

@@ -193,8 +193,8 @@ def test_it_leaves_no_files_behind_and_works_without_projections(data: Path, dif
     ("flags", "said"),
     [
         (("alice",), "--from: an instant must be given"),
-        (("alice", "--from", "yesterday"), "--from: yesterday is not a time with an offset"),
-        (("alice", "--from", "@1", "--to", "@x"), "--to: @x is not a time with an offset"),
+        (("alice", "--from", "yesterday"), "--from: yesterday is neither a time with its offset"),
+        (("alice", "--from", "@1", "--to", "@x"), "--to: @x is neither a time with its offset"),
         (("alice", "--from", "@13"), "--from: @13 is above the head of the ledger, @12"),
         (("alice", "--from", "@1", "--to", "2999-01-01T00:00:00Z"), "--to: 2999-01-01T00:00:00Z is in the future"),
         (("alice", "--from", "@5", "--to", "@4"), "--from is later than --to"),

@@ -259,8 +259,8 @@ def test_a_full_disk_is_said_in_a_line(folder: str, request: pytest.FixtureReque
     ("flags", "said"),
     [
         (("--account", "999999999999"), "account 999999999999 has no records"),
-        (("--from", "yesterday"), "--from: yesterday is not a time with an offset"),
-        (("--to", "2026-11-03T14:03:00"), "--to: 2026-11-03T14:03:00 is not a time with an offset"),
+        (("--from", "yesterday"), "--from: yesterday is not a time with its offset"),
+        (("--to", "2026-11-03T14:03:00"), "--to: 2026-11-03T14:03:00 is not a time with its offset"),
         (("--data", "nowhere"), "there is no ledger in nowhere"),
     ],
 )

@@ -304,7 +304,7 @@ def test_a_program_gets_json_in_the_order_of_the_ledger(life: Path, capfdbinary:
     positions = [change["position"] for change in told["changes"]]
     assert positions == [1, 2, 3, *range(7, 20)]
     attached = told["changes"][1]
-    assert (attached["type"], attached["by"]["arn"]) == ("UserPolicyAttached", EVE)
+    assert (attached["type"], attached["actor"]["arn"]) == ("UserPolicyAttached", EVE)
     assert attached["before"] == {}
     assert attached["after"] == {"attached": [{"policy_name": "AdministratorAccess", "policy_arn": ADMIN}]}
     assert told["changes"][13]["restored_from"]["position"] == 9

@@ -112,6 +112,31 @@ def test_what_cannot_be_served_is_said_in_a_line(
     assert status == 2 or ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", [("replay",), ("export",), ("history", "alice"), ("diff", "alice", "--from", "@1")])
+@pytest.mark.parametrize("account", ["12345678901", "1234567890123", "AWS", "١٢٣٤٥٦٧٨٩٠١٢", "123456789012\n"])
+def test_an_account_that_is_none_is_misuse(
+    capsys: pytest.CaptureFixture[str], verb: tuple[str, ...], account: str
+) -> None:
+    """Rather than an account that has no records; the ledger `aws` is one."""
+    assert _parser().parse_args([*verb, "--account", "aws"]).account == "aws"
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, "--account", account])
+
+    assert ended.value.code == 2
+    assert f"argument --account: {account!r} is no account" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [("replay",), ("history", "alice"), ("diff", "alice")])
+def test_only_an_export_is_of_every_account(capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]) -> None:
+    """An empty account means all of them there, and nothing elsewhere."""
+    assert _parser().parse_args(["export", "--account", ""]).account == ""
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, "--account", ""])
+
+    assert ended.value.code == 2
+    assert "argument --account: '' is no account" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["ledger.db", "projections.db", "keys/request-digest"])
 def test_a_folder_that_cannot_be_read_is_said_in_a_line(command: Run, tmp_path: Path, name: str) -> None:
     """Here a folder lies where a file should be."""

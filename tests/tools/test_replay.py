@@ -97,8 +97,8 @@ def test_it_leaves_no_files_behind_and_works_without_projections(data: Path) -> 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--at", "yesterday"), "is not a time with an offset"),
-        (("--at", "2026-11-03T14:03:00"), "is not a time with an offset"),
+        (("--at", "yesterday"), "is neither a time with its offset"),
+        (("--at", "2026-11-03T14:03:00"), "is neither a time with its offset"),
         (("--at", "@13"), "above the head of the ledger, @12"),
         (("--at", "2999-01-01T00:00:00Z"), "is in the future"),
         (("--user", "carol"), "has no user carol at @12"),
