@@ -12,7 +12,9 @@ has more entries of an owner than that owner had members at one time.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -63,15 +65,16 @@ class Intervals:
 
     def add(self, record: Record[AnyEvent]) -> None:
         """Take in what a record changed. Records of one ledger come in order."""
-        if record.position == 1:
-            self._whole.add(record.account)
-        if record.event is None:
+        account, position, event = record.account, record.position, record.event
+        if position == 1:
+            self._whole.add(account)
+        if event is None:
             return
-        at = (record.position, microseconds(record.effective_at))
-        account = record.account
+        at = (position, microseconds(record.effective_at))
         whole = account in self._whole
-        for change in record.event.changes():
-            owner = self._things[account, change.relation.name, change.owner]
+        things = self._things
+        for change in event.changes():
+            owner = things[account, change.relation.name, change.owner]
             if change.member is None:
                 self._end_all(owner, at, whole)
             else:
@@ -127,25 +130,18 @@ class Intervals:
 
 def insert(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, many to a statement."""
-    for part in _parts(rows):
-        connection.execute(f"{statement} VALUES {_places(part)}", _flat(part))
-
-
-def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """The rows in pieces of a few fixed sizes, so that SQLite's statement cache knows every statement."""
     start = 0
     for count in ROWS_PER_STATEMENT:
         while len(rows) - start >= count:
-            yield rows[start : start + count]
+            part = rows[start : start + count]
+            connection.execute(_values(statement, count, len(part[0])), list(chain.from_iterable(part)))
             start += count
 
 
-def _places(rows: Sequence[tuple[Any, ...]]) -> str:
-    return ",".join([f"({','.join('?' * len(rows[0]))})"] * len(rows))
-
-
-def _flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    return [value for row in rows for value in row]
+@cache
+def _values(statement: str, rows: int, columns: int) -> str:
+    """The statement with places for so many rows: of a few sizes only, so that SQLite's cache knows all of them."""
+    return f"{statement} VALUES " + ",".join([f"({','.join('?' * columns)})"] * rows)
 
 
 def dump_value(relation: Relation[Any], value: Any) -> tuple[str, str | None]:

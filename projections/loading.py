@@ -5,18 +5,16 @@ import logging
 from collections.abc import Callable, Sequence
 
 from eventstore.log import Log, LogError, all_heads
-from eventstore.merkle import TILE
 from eventstore.record import EMPTY, Head, Record, leaf_hash
 from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections
 from projections.tables import BESIDE, Checkpoint
-from projections.tiles import extend_tiles
 
 logger = logging.getLogger(__name__)
 
-RECORDS_PER_BATCH = 20_000
-RECORDS_PER_READ = 2_000
+RECORDS_PER_BATCH = 10_000
+RECORDS_PER_READ = 5_000
 
 
 async def rebuild(log: Log, projections: Projections, progress: Callable[[int], None] = lambda done: None) -> int:
@@ -28,15 +26,12 @@ async def rebuild(log: Log, projections: Projections, progress: Callable[[int], 
     await projections.begin_beside()
     records = await _take_all(log, projections, BESIDE, progress)
     await projections.swap()
-    await _make_tiles(log, projections)
     return records
 
 
 async def load(log: Log, projections: Projections, progress: Callable[[int], None] = lambda done: None) -> int:
     """Fill projections that are empty. If this is interrupted, what they have is right, and `Projector` goes on."""
-    records = await _take_all(log, projections, "", progress)
-    await _make_tiles(log, projections)
-    return records
+    return await _take_all(log, projections, "", progress)
 
 
 async def _take_all(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
@@ -45,12 +40,6 @@ async def _take_all(log: Log, projections: Projections, prefix: str, progress: C
         await loader.load(log, account, head)
     await loader.finish()
     return loader.done
-
-
-async def _make_tiles(log: Log, projections: Projections) -> None:
-    async for account, head in all_heads(log):
-        if head.position >= TILE:
-            await extend_tiles(log, projections, account, head.position)
 
 
 class _Loader:

@@ -18,7 +18,7 @@ from iam.events import AnyEvent
 from projections.records import UnknownEvent, read_record, read_rows
 from projections.store import Projections
 from projections.tables import START, Checkpoint, checkpoint_of, checkpoints
-from projections.tiles import extend_tiles
+from projections.tiles import extend_tiles, tile_counts
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,11 @@ class Projector:
         Returns how many records are to be projected.
         """
         known = await self._projections.read(checkpoints)
+        tiles = await self._projections.read(tile_counts)
         async for account, head in all_heads(self._log):
             await self._follow(account, known.pop(account, START), head)
+            if head.position // TILE > tiles.get(account, 0):
+                self._grown[account] = head.position
         for account in known:
             await self._projections.forget(account)
         self._wake.set()

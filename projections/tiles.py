@@ -33,6 +33,12 @@ async def extend_tiles(log: Log, projections: Projections, account: str, size: i
         level, count = level + 1, count // TILE
 
 
+def tile_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many tiles over records each account has; none for one that is not there."""
+    rows = connection.execute("SELECT account, max(number) + 1 FROM tiles WHERE level = 1 GROUP BY account")
+    return dict(rows.fetchall())
+
+
 def _add(connection: sqlite3.Connection, account: str, level: int, first: int, hashes: Sequence[bytes]) -> None:
     """Keep the tiles over hashes of the level below, unless those before them were forgotten meanwhile."""
     if _count(connection, account, level) >= first:
