@@ -1,8 +1,10 @@
 """Projecting whole ledgers at once: in large batches, one ledger after the other, reading ahead of the writing."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from eventstore.log import Log, LogError, all_heads
 from eventstore.record import EMPTY, Head, Record, leaf_hash
@@ -36,10 +38,23 @@ async def load(log: Log, projections: Projections, progress: Callable[[int], Non
 
 async def _take_all(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
     loader = _Loader(projections, prefix, progress)
-    async for account, head in all_heads(log):
-        await loader.load(log, account, head)
-    await loader.finish()
+    with no_collection():
+        async for account, head in all_heads(log):
+            await loader.load(log, account, head)
+        await loader.finish()
     return loader.done
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """While a ledger is read, millions of things come and go, none in cycles: to look for these takes a fifth of it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Loader:

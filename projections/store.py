@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 4  # raise it when the tables or what is put into them change: an older file is made anew
 READERS = 2
+READER_CACHE_KIB = 16_384
 
 
 class Projections:
@@ -126,6 +127,7 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")  # questions are about things far apart
     return connection
 
 

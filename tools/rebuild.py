@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -25,7 +24,6 @@ def run(options: argparse.Namespace) -> int:
     folder.must_exist()
     with folder.lock():
         began = time.perf_counter()
-        gc.disable()  # millions of things come and go, none in cycles: to look for these takes a fifth of the time
 
         def build(at_rest: Mapping[Path, bool]) -> int:
             return asyncio.run(_build(folder, at_rest[folder.ledger]))

@@ -22,6 +22,7 @@ from iam.policies import Policy, list_policies
 from iam.state import Account, World
 from iam.user_details import UserDetails, user_details
 from iam.users import find_holder
+from projections.loading import no_collection
 from projections.records import UnknownEvent, read_event
 from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
@@ -68,11 +69,12 @@ async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: boo
 async def fold(log: Log, world: World, account: str, position: int) -> Account:
     """What the account's records add up to, up to this one. LookupError for records that cannot be."""
     state = Account(account, world)
-    async for records in _ahead(log, account, position):
-        for record in records:
-            event = read_event(record)
-            if event is not None:
-                state.apply(event.changes())
+    with no_collection():
+        async for records in _ahead(log, account, position):
+            for record in records:
+                event = read_event(record)
+                if event is not None:
+                    state.apply(event.changes())
     return state
 
 

@@ -9,10 +9,10 @@ import pytest
 from tools import bench_history, load
 from tools.__main__ import main
 
-RECORDS = 3000
+RECORDS = 100_000
 NAMES = {
-    "make 3,000 records",
-    "make 300 records",
+    "make 100,000 records",
+    "make 10,000 records",
     "replay",
     "rebuild",
     "in process, attached policies, past",
@@ -33,8 +33,8 @@ NAMES = {
     "audit by action (scans), at the end",
     "audit by outcome (scans), at the end",
     "audit by address (scans, finds none), at the end",
-    "out as JSON lines, 3,000",
-    "out as server-sent events, 3,000",
+    "out as JSON lines, 100,000",
+    "out as server-sent events, 100,000",
     "AttachUserPolicy, durable",
 }
 IN_MEMORY_LINES = {
@@ -70,7 +70,7 @@ def test_every_part_is_measured_and_no_request_fails(tmp_path: Path, capsys: pyt
         assert line["failed"] == 0
         assert (line["ratio"] is None) == (line["compared_with"] is None)
         assert line["ratio"] is None or line["ratio"] == pytest.approx(line["value"] / line["other"])
-    kept = {"3000-records-6-accounts-3-users", "300-records-6-accounts-3-users"}
+    kept = {"100000-records-200-accounts-3-users", "10000-records-200-accounts-3-users"}
     assert {path.parent.name for path in tmp_path.rglob("ledger.db")} == kept
 
 
