@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from api.actions import IAM, Write
 from api.caller import unauthenticated
-from api.service import Request, Service
+from api.service import Request
 from iam.quotas import Quotas
 from tools.data import DataFolder, open_service
 
@@ -39,33 +39,33 @@ HISTORY: tuple[tuple[str, Mapping[str, Any]], ...] = (
 )
 
 
-async def write(service: Service, number: int, action: str, parameters: Mapping[str, Any]) -> None:
-    """Have one call carried out for the account."""
-    request = Request(
-        caller=unauthenticated("", ACCOUNT, "aws"),
-        request_id=f"request-{number}",
-        command_id=f"command-{number}",
-        source_ip="127.0.0.1",
-        user_agent="tests",
-    )
-    operation = IAM[action]
-    assert isinstance(operation, Write)
-    await service.write(request, action, operation, parameters)
-
-
-async def make_history(folder: Path) -> None:
-    """Carry out HISTORY in a service over the folder."""
+async def _carry_out(folder: Path, calls: Sequence[tuple[str, Mapping[str, Any]]], ids: str) -> None:
     async with open_service(DataFolder(folder), None, Quotas()) as service:
         await service.start()
-        for number, (action, parameters) in enumerate(HISTORY):
-            await write(service, number, action, parameters)
+        for number, (action, parameters) in enumerate(calls):
+            request = Request(
+                caller=unauthenticated("", ACCOUNT, "aws"),
+                request_id=f"{ids}-{number}",
+                command_id=f"{ids}-{number}",
+                source_ip="127.0.0.1",
+                user_agent="tests",
+            )
+            operation = IAM[action]
+            assert isinstance(operation, Write)
+            await service.write(request, action, operation, parameters)
 
 
 @pytest.fixture(scope="session")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def carry_out() -> Callable[..., None]:
+    """Has calls of the account carried out, in a service over a folder. Their ids begin with a word new to it."""
+    return lambda folder, calls, ids="request": asyncio.run(_carry_out(folder, calls, ids))
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory, carry_out: Callable[..., None]) -> Path:
     """A folder nobody changes."""
     folder = tmp_path_factory.mktemp("history")
-    asyncio.run(make_history(folder))
+    carry_out(folder, HISTORY)
     return folder
 
 

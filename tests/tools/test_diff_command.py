@@ -1,6 +1,5 @@
 """What `diff` tells about a user between two instants."""
 
-import asyncio
 import json
 import re
 import subprocess
@@ -11,12 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from api.actions import IAM, Write
-from api.caller import unauthenticated
-from api.service import Request
-from iam.quotas import Quotas
 from tools.__main__ import main
-from tools.data import DataFolder, open_service
 
 ACCOUNT = "123456789012"
 
@@ -106,39 +100,25 @@ def test_an_end_without_the_user_says_so(diff: Diff) -> None:
     assert "to   @10  TIME  no such user\n\n- user AIDA1\n- name Alice\n" in gone
 
 
-async def change_more(folder: Path) -> None:
-    """Give what the history lacks: a tag of another value, an inline policy that comes, a document spelled anew."""
-    calls: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("TagUser", {"user_name": "bob", "tags": [{"key": "Team", "value": "deep blue"}]}),
-        ("PutUserPolicy", {"user_name": "bob", "policy_name": "new", "policy_document": document("s3:*")}),
-        ("PutUserPolicy", {"user_name": "bob", "policy_name": "reader", "policy_document": document("s3:PutObject")}),
-        ("DeleteUserPermissionsBoundary", {"user_name": "alice"}),
-        ("AttachUserPolicy", {"user_name": "bob", "policy_arn": "arn:aws:iam::aws:policy/job-function/Billing"}),
-    )
-    async with open_service(DataFolder(folder), None, Quotas()) as service:
-        await service.start()
-        for number, (action, parameters) in enumerate(calls):
-            request = Request(
-                caller=unauthenticated("", ACCOUNT, "aws"),
-                request_id=f"more-{number}",
-                command_id=f"more-{number}",
-                source_ip="127.0.0.1",
-                user_agent="tests",
-            )
-            operation = IAM[action]
-            assert isinstance(operation, Write)
-            await service.write(request, action, operation, parameters)
-
-
 def document(action: str) -> str:
     """A policy document with some white space."""
     statement = {"Effect": "Allow", "Action": [action], "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=1)
 
 
-def test_each_kind_of_difference_has_a_sign(data: Path, diff: Diff) -> None:
+MORE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("TagUser", {"user_name": "bob", "tags": [{"key": "Team", "value": "deep blue"}]}),
+    ("PutUserPolicy", {"user_name": "bob", "policy_name": "new", "policy_document": document("s3:*")}),
+    ("PutUserPolicy", {"user_name": "bob", "policy_name": "reader", "policy_document": document("s3:PutObject")}),
+    ("DeleteUserPermissionsBoundary", {"user_name": "alice"}),
+    ("AttachUserPolicy", {"user_name": "bob", "policy_arn": "arn:aws:iam::aws:policy/job-function/Billing"}),
+)
+"""What the history lacks: a tag of another value, an inline policy that comes, a document spelled anew."""
+
+
+def test_each_kind_of_difference_has_a_sign(data: Path, diff: Diff, carry_out: Callable[..., None]) -> None:
     """Also where a document is written differently and means the same."""
-    asyncio.run(change_more(data))
+    carry_out(data, MORE, "more")
 
     bob = diff("bob", "--from", "@12", folder=data)
     alice = diff("alice", "--from", "@12", folder=data)
