@@ -13,15 +13,18 @@ class Interned(dict[tuple[str, ...], int]):
 
     def __init__(self, connection: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> None:
         self._connection = connection
+        places = ", ".join("?" * len(columns))
+        self._insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"
         known = " AND ".join(f"{column} = ?" for column in columns)
         self._select = f"SELECT id FROM {table} WHERE {known}"
-        places = ", ".join("?" * len(columns))
-        self._insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
     def __missing__(self, values: tuple[str, ...]) -> int:
         if len(self) >= VALUES_REMEMBERED:
             self.clear()
-        found = self._connection.execute(self._select, values).fetchone()
-        number: int = found[0] if found else self._connection.execute(self._insert, values).lastrowid or 0
+        inserted = self._connection.execute(self._insert, values)
+        number: int | None = inserted.lastrowid
+        if not inserted.rowcount:
+            [(number,)] = self._connection.execute(self._select, values)
+        assert number is not None  # an INSERT has a row id
         self[values] = number
         return number

@@ -36,6 +36,8 @@ class Projections:
         self.path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._kept: sqlite3.Connection | None = None  # the one of the event loop, inside a transaction
+        self._writing = 0
         self._readers = ThreadPoolExecutor(READERS, "projections-read")
         self._writer = ThreadPoolExecutor(1, "projections-write")
         self._write_connection = _open_for_writing(path)
@@ -46,23 +48,51 @@ class Projections:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
 
     def look(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask a question here and now. For a few indexed look-ups: handing them to a thread costs more than they do."""
-        return self._ask(question)
+        """Ask a question here and now. For a few indexed look-ups: handing them to a thread costs more than they do.
+
+        Between two writes the file stays as it is, so one read transaction is kept for all that is asked meanwhile:
+        its locks cost as much as a look-up. It ends before the next write, or the WAL could never start over.
+        """
+        if self._writing:
+            return self._ask(question)
+        if self._kept is None:
+            self._kept = self._connection()
+            self._kept.execute("BEGIN")
+        try:
+            return question(self._kept)
+        except BaseException:
+            self._end_kept()
+            raise
+
+    def _end_kept(self) -> None:
+        if self._kept is not None:
+            self._kept.execute("ROLLBACK")
+            self._kept = None
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect_for_reading(self.path)
-            self._connections.append(connection)
+        connection = self._connection()
         connection.execute("BEGIN")
         try:
             return question(connection)
         finally:
             connection.execute("ROLLBACK")
 
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's own."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _connect_for_reading(self.path)
+            self._connections.append(connection)
+        return connection
+
     async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
         """Run statements on the writing thread, in one transaction."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._change, statements)
+        self._end_kept()
+        self._writing += 1
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._change, statements)
+        finally:
+            self._writing -= 1
 
     def _change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._write_connection
@@ -118,6 +148,7 @@ class Projections:
         self._close_connections()
 
     def _close_connections(self) -> None:
+        self._end_kept()
         for connection in (*self._connections, self._write_connection):
             connection.close()
         self._connections.clear()
