@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint clean
+.PHONY: run test lint faults clean
 
 run: $(VENV)/.runs
 	$(BIN)/iam-ledger serve $(ARGS)
@@ -24,6 +24,9 @@ $(VENV)/.runs: pyproject.toml
 $(VENV)/.tests: $(VENV)/.runs
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
+
+faults: $(VENV)/.tests
+	PYTHONPATH=tests $(BIN)/python -m faults $(or $(ARGS),--help)
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info
