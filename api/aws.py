@@ -171,7 +171,8 @@ def _read(action: Read | Listing, state: State, query: Query, parameters: Mappin
         return action.reply(action.read(state, query))
     after = pages.start_of(query, parameters.get("marker"))
     items, more = pages.page(query, action.read(state, query, after), parameters.get("max_items"))
-    return {**action.reply(items), **more}
+    about = action.about(state, query) if action.about is not None else {}
+    return {**about, **action.reply(items), **more}
 
 
 async def handle(service: Service, http: web.BaseRequest, request: Request, *, json: bool) -> web.Response:

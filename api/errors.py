@@ -15,6 +15,7 @@ STATUS: dict[type[IamError], int] = {
     e.InvalidInput: 400,
     e.MalformedPolicyDocument: 400,
     e.PolicyNotAttachable: 400,
+    e.UnmodifiableEntity: 400,
     e.AccessDenied: 403,
     e.ValidationError: 400,
     e.MalformedInput: 400,

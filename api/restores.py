@@ -15,14 +15,15 @@ from api.query_string import parameters
 from api.service import Request, Service, new_id
 from eventstore.writer import Answer
 from iam import relations as r
-from iam.commands import Moment, Part, RestoreUser
+from iam.commands import Moment
 from iam.errors import MalformedInput, NoSuchEntity, ValidationError
 from iam.events import AnyEvent, Event
-from iam.restoring import plan, restore_user
+from iam.identities import USER
+from iam.restoring import Part, RestoreUser, plan, restore_user
 from iam.state import State, known
 from iam.user_details import user_details
 from iam.user_diff import diff_users
-from iam.users import find_holder, find_user
+from iam.users import find_holder
 from projections.instant import InstantState
 
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -115,7 +116,7 @@ def _holder(past: State, present: State, name: str) -> str:
         return find_holder(present, name)
     except NoSuchEntity:
         user_id = find_holder(past, name)
-        return user_id if present.get(r.USER, user_id) is None else find_user(present, name)
+        return user_id if present.get(r.USER, user_id) is None else USER.find(present, name)
 
 
 def _refuse(refusal: NoSuchEntity, state: State, moment: Moment) -> list[Event]:

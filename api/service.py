@@ -22,7 +22,7 @@ from eventstore.notes import SigningKey
 from eventstore.record import Actor, Restored, Row, id_time, open_envelope
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import policies
-from iam.commands import InstallCatalogue, Moment
+from iam.commands import Moment
 from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable
 from iam.events import AnyEvent
 from iam.state import Draft, World
@@ -275,10 +275,12 @@ class Service:
         arn = f"arn:{self.world.partition}:iam::aws:root"
         caller = Caller(policies.AWS, Actor(id=policies.AWS, arn=arn, source="service"))
         state, _ = await self.accounts.state(policies.AWS)
-        if policies.install_catalogue(state, InstallCatalogue(), Moment(datetime.min, new_id)):
+        if policies.install_catalogue(state, policies.InstallCatalogue(), Moment(datetime.min, new_id)):
             request = Request(caller=caller, request_id="", command_id=None, source_ip="", user_agent="iam-ledger")
             request = msgspec.structs.replace(request, command_id=f"catalogue-{self.world.catalogue.digest}")
-            await self.write(request, "InstallCatalogue", Write(InstallCatalogue, policies.install_catalogue), {})
+            await self.write(
+                request, "InstallCatalogue", Write(policies.InstallCatalogue, policies.install_catalogue), {}
+            )
 
 
 def _of_newer_program(error: UnknownEvent) -> ServiceUnavailable:

@@ -5,7 +5,6 @@ import msgspec
 from iam.errors import IamError, ValidationError
 
 POLICY = "policy"
-USER = "user"
 
 
 class Arn(msgspec.Struct, frozen=True, gc=False):

@@ -36,16 +36,31 @@ class Section(msgspec.Struct, frozen=True, gc=False):
 
 _fields = msgspec.structs.asdict
 
+_TAGS = Section("tags", lambda _, key, tag: _fields(tag), is_list=True)
+_BOUNDARY = Section("permissions_boundary", lambda _, __, arn: arn)
+_ATTACHED = Section("attached", lambda _, arn, name: {"policy_name": name, "policy_arn": arn}, is_list=True)
+_INLINE = Section(
+    "inline",
+    lambda _, __, policy: {"policy_name": policy.policy_name, "policy_document": policy.document},
+    is_list=True,
+)
+
 SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     r.USER: Section("user", lambda user_id, _, profile: {"user_id": user_id, **_fields(profile)}),
-    r.USER_TAGS: Section("tags", lambda _, key, tag: _fields(tag), is_list=True),
-    r.USER_BOUNDARY: Section("permissions_boundary", lambda _, __, arn: arn),
-    r.USER_POLICIES: Section("attached", lambda _, arn, name: {"policy_name": name, "policy_arn": arn}, is_list=True),
-    r.USER_INLINE_POLICIES: Section(
-        "inline",
-        lambda _, __, policy: {"policy_name": policy.policy_name, "policy_document": policy.document},
-        is_list=True,
-    ),
+    r.USER_TAGS: _TAGS,
+    r.USER_BOUNDARY: _BOUNDARY,
+    r.USER_POLICIES: _ATTACHED,
+    r.USER_INLINE_POLICIES: _INLINE,
+    r.USER_GROUPS: Section("groups", lambda _, group_id, __: {"group_id": group_id}, is_list=True),
+    r.GROUP: Section("group", lambda group_id, _, profile: {"group_id": group_id, **_fields(profile)}),
+    r.GROUP_POLICIES: _ATTACHED,
+    r.GROUP_INLINE_POLICIES: _INLINE,
+    r.ROLE: Section("role", lambda role_id, _, profile: {"role_id": role_id, **_fields(profile)}),
+    r.ROLE_TRUST: Section("assume_role_policy_document", lambda _, __, trust: trust.document),
+    r.ROLE_TAGS: _TAGS,
+    r.ROLE_BOUNDARY: _BOUNDARY,
+    r.ROLE_POLICIES: _ATTACHED,
+    r.ROLE_INLINE_POLICIES: _INLINE,
     r.POLICY: Section("policy", lambda policy_id, _, profile: {"policy_id": policy_id, **_fields(profile)}),
     r.POLICY_VERSIONS: Section(
         "versions",
@@ -57,12 +72,27 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
         is_list=True,
     ),
     r.POLICY_DEFAULT: Section("default_version_id", lambda _, __, version_id: version_id),
-    r.POLICY_TAGS: Section("tags", lambda _, key, tag: _fields(tag), is_list=True),
+    r.POLICY_TAGS: _TAGS,
     r.CATALOGUES: Section("catalogues", lambda _, __, release: _fields(release), is_list=True),
 }
 """The relations that are shown."""
 
-LEFT_OUT: Final = frozenset({r.USERS, r.POLICIES, r.POLICY_ARNS, r.POLICY_USERS, r.BOUNDARY_USERS, r.POLICY_LATEST})
+LEFT_OUT: Final = frozenset(
+    {
+        r.USERS,
+        r.GROUPS,
+        r.ROLES,
+        r.POLICIES,
+        r.POLICY_ARNS,
+        r.GROUP_USERS,
+        r.POLICY_USERS,
+        r.POLICY_GROUPS,
+        r.POLICY_ROLES,
+        r.BOUNDARY_USERS,
+        r.BOUNDARY_ROLES,
+        r.POLICY_LATEST,
+    }
+)
 """The relations that are not."""
 
 

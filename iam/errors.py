@@ -64,6 +64,12 @@ class PolicyNotAttachable(IamError):
     code = "PolicyNotAttachable"
 
 
+class UnmodifiableEntity(IamError):
+    """The role belongs to an AWS service, and only that one may change it."""
+
+    code = "UnmodifiableEntity"
+
+
 class AccessDenied(IamError):
     """The caller may not do this."""
 

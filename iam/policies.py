@@ -1,24 +1,96 @@
 """Managed policies: the account's own with their versions, AWS's from the catalogue, and what carries them."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from iam import commands as c
-from iam import events as e
 from iam import relations as r
 from iam.arns import POLICY, iam_arn, parse_arn, policy_path_and_name
 from iam.catalogue import CataloguePolicy
+from iam.commands import Command, Moment, Query
 from iam.documents import counted_size, validate
 from iam.errors import AccessDenied, DeleteConflict, EntityAlreadyExists, LimitExceeded, NoSuchEntity
+from iam.events import Event
+from iam.events.policies import (
+    CatalogueInstalled,
+    DefaultPolicyVersionSet,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyTagged,
+    PolicyUntagged,
+    PolicyVersionCreated,
+    PolicyVersionDeleted,
+)
+from iam.identities import KINDS, Kind
 from iam.pages import listing
+from iam.relations import Tag
 from iam.state import State, known
-from iam.tags import check_tag_keys, list_tags, new_tags, tag_order
+from iam.tags import Tagged, TagThing, UntagThing, check_tag_keys, list_tags, tags_of
 
 AWS = "aws"  # stands where an account stands in the ARN of an AWS managed policy
 RESERVED_PATH = "/aws-service-role/"
+
+
+class CreatePolicy(Command, frozen=True, gc=False, kw_only=True):
+    policy_name: str
+    policy_document: str
+    path: str = "/"
+    description: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+class DeletePolicy(Command, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+
+
+class CreatePolicyVersion(Command, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+    policy_document: str
+    set_as_default: bool = False
+
+
+class SetDefaultPolicyVersion(Command, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+    version_id: str
+
+
+class DeletePolicyVersion(Command, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+    version_id: str
+
+
+class InstallCatalogue(Command, frozen=True, gc=False, kw_only=True):
+    """Ours, not AWS's: make the release of AWS managed policies that the program carries known."""
+
+
+class GetPolicy(Query, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+
+
+class ListPolicies(Query, frozen=True, gc=False, kw_only=True):
+    scope: str = "All"
+    only_attached: bool = False
+    path_prefix: str = "/"
+    policy_usage_filter: str | None = None
+
+
+class GetPolicyVersion(Query, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+    version_id: str
+
+
+class ListPolicyVersions(Query, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+
+
+class ListEntitiesForPolicy(Query, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+    entity_filter: str | None = None
+    path_prefix: str = "/"
+    policy_usage_filter: str | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, gc=False):
@@ -48,9 +120,9 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 
 
 class Holder(msgspec.Struct, frozen=True, gc=False):
-    """An entity that carries a managed policy, as permissions or as boundary."""
+    """An identity that carries a managed policy, as permissions or as boundary."""
 
-    entity: str  # User
+    kind: Kind
     name: str
     id: str
 
@@ -107,7 +179,7 @@ def _check_own(state: State, arn: str, verb: str) -> None:
         raise AccessDenied(f"Cannot {verb} policies outside your own account.")
 
 
-def _own_version(state: State, command: c.SetDefaultPolicyVersion | c.DeletePolicyVersion, verb: str) -> str:
+def _own_version(state: State, command: SetDefaultPolicyVersion | DeletePolicyVersion, verb: str) -> str:
     _check_own(state, command.policy_arn, verb)
     policy_id = state.get(r.POLICY_ARNS, "", command.policy_arn)
     if policy_id is None or state.get(r.POLICY_VERSIONS, policy_id, command.version_id) is None:
@@ -119,10 +191,46 @@ def _no_version(arn: str, version_id: str) -> NoSuchEntity:
     return NoSuchEntity(f"Policy {arn} version {version_id} does not exist or is not attachable.")
 
 
+def attachment_count(state: State, arn: str) -> int:
+    """How many users, groups and roles the policy is attached to."""
+    return sum(state.count(kind.carriers, arn) for kind in KINDS)
+
+
+def boundary_count(state: State, arn: str) -> int:
+    """How many users and roles the policy bounds."""
+    return sum(state.count(kind.bounded, arn) for kind in KINDS if kind.bounded is not None)
+
+
+def _taggable(state: State, command: Any) -> str:
+    """The id of the account's own policy. AWS's have no tags and can be given none."""
+    return _own_policy(state, command.policy_arn, "tag" if isinstance(command, TagPolicy) else "untag")
+
+
+def _told(state: State, policy_id: str) -> dict[str, str]:
+    return {"policy_id": policy_id, "policy_arn": known(state, r.POLICY, policy_id).arn}
+
+
+TAGGED = Tagged(r.POLICY_TAGS, _taggable, _told, PolicyTagged, PolicyUntagged, ignore_case=False)
+
+
+class TagPolicy(TagThing, frozen=True, gc=False, kw_only=True):
+    tagged = TAGGED
+    policy_arn: str
+
+
+class UntagPolicy(UntagThing, frozen=True, gc=False, kw_only=True):
+    tagged = TAGGED
+    policy_arn: str
+
+
+class ListPolicyTags(Query, frozen=True, gc=False, kw_only=True):
+    policy_arn: str
+
+
 # Decisions
 
 
-def create_policy(state: State, command: c.CreatePolicy, moment: c.Moment) -> list[e.Event]:
+def create_policy(state: State, command: CreatePolicy, moment: Moment) -> list[Event]:
     """A policy's name is free if no policy of the account has it in any spelling, on any path."""
     quotas = state.world.quotas
     check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
@@ -133,7 +241,7 @@ def create_policy(state: State, command: c.CreatePolicy, moment: c.Moment) -> li
     if state.count(r.POLICIES, "") >= quotas.policies_per_account:
         raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies_per_account}")
     return [
-        e.PolicyCreated(
+        PolicyCreated(
             policy_id=moment.new_id("ANPA"),
             policy_arn=iam_arn(state.world.partition, state.account, POLICY, command.path, command.policy_name),
             policy_name=command.policy_name,
@@ -146,10 +254,10 @@ def create_policy(state: State, command: c.CreatePolicy, moment: c.Moment) -> li
     ]
 
 
-def delete_policy(state: State, command: c.DeletePolicy, moment: c.Moment) -> list[e.Event]:
+def delete_policy(state: State, command: DeletePolicy, moment: Moment) -> list[Event]:
     """Delete a policy that nothing carries and that has no version but the default one."""
     policy_id = _own_policy(state, command.policy_arn, "delete")
-    if state.count(r.POLICY_USERS, command.policy_arn) or state.count(r.BOUNDARY_USERS, command.policy_arn):
+    if attachment_count(state, command.policy_arn) or boundary_count(state, command.policy_arn):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
     if state.count(r.POLICY_VERSIONS, policy_id) > 1:
         raise DeleteConflict(
@@ -157,10 +265,10 @@ def delete_policy(state: State, command: c.DeletePolicy, moment: c.Moment) -> li
             "versions. The default version is deleted with the policy."
         )
     name = policy_path_and_name(command.policy_arn)[1]
-    return [e.PolicyDeleted(policy_id=policy_id, policy_arn=command.policy_arn, policy_name=name)]
+    return [PolicyDeleted(policy_id=policy_id, policy_arn=command.policy_arn, policy_name=name)]
 
 
-def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: c.Moment) -> list[e.Event]:
+def create_policy_version(state: State, command: CreatePolicyVersion, moment: Moment) -> list[Event]:
     """Add a version under the next number, which no version of the policy ever had."""
     quotas = state.world.quotas
     policy_id = _own_policy(state, command.policy_arn, "create versions for")
@@ -171,7 +279,7 @@ def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: 
             "Before you create a new version, you must delete an existing version."
         )
     return [
-        e.PolicyVersionCreated(
+        PolicyVersionCreated(
             policy_id=policy_id,
             policy_arn=command.policy_arn,
             version_id=f"v{known(state, r.POLICY_LATEST, policy_id).number + 1}",
@@ -182,49 +290,30 @@ def create_policy_version(state: State, command: c.CreatePolicyVersion, moment: 
     ]
 
 
-def set_default_policy_version(state: State, command: c.SetDefaultPolicyVersion, moment: c.Moment) -> list[e.Event]:
+def set_default_policy_version(state: State, command: SetDefaultPolicyVersion, moment: Moment) -> list[Event]:
     """Let another version govern; it takes effect everywhere at once."""
     policy_id = _own_version(state, command, "update")
     if state.get(r.POLICY_DEFAULT, policy_id) == command.version_id:
         return []
-    return [
-        e.DefaultPolicyVersionSet(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)
-    ]
+    return [DefaultPolicyVersionSet(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)]
 
 
-def delete_policy_version(state: State, command: c.DeletePolicyVersion, moment: c.Moment) -> list[e.Event]:
+def delete_policy_version(state: State, command: DeletePolicyVersion, moment: Moment) -> list[Event]:
     """Delete a version other than the default one."""
     policy_id = _own_version(state, command, "delete policy versions for")
     if state.get(r.POLICY_DEFAULT, policy_id) == command.version_id:
         raise DeleteConflict("Cannot delete the default version of a policy.")
-    return [e.PolicyVersionDeleted(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)]
+    return [PolicyVersionDeleted(policy_id=policy_id, policy_arn=command.policy_arn, version_id=command.version_id)]
 
 
-def tag_policy(state: State, command: c.TagPolicy, moment: c.Moment) -> list[e.Event]:
-    """Set tags; keys that differ in case are different keys."""
-    check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
-    policy_id = _own_policy(state, command.policy_arn, "tag")
-    present = state.members(r.POLICY_TAGS, policy_id)
-    tags = new_tags(present, command.tags, str, state.world.quotas.tags_per_resource)
-    return [e.PolicyTagged(policy_id=policy_id, policy_arn=command.policy_arn, tags=tags)] if tags else []
-
-
-def untag_policy(state: State, command: c.UntagPolicy, moment: c.Moment) -> list[e.Event]:
-    """Remove tags. A key that is not there is no error."""
-    policy_id = _own_policy(state, command.policy_arn, "untag")
-    present = state.members(r.POLICY_TAGS, policy_id)
-    keys = tuple(dict.fromkeys(key for key in command.tag_keys if key in present))
-    return [e.PolicyUntagged(policy_id=policy_id, policy_arn=command.policy_arn, tag_keys=keys)] if keys else []
-
-
-def install_catalogue(state: State, command: c.InstallCatalogue, moment: c.Moment) -> list[e.Event]:
+def install_catalogue(state: State, command: InstallCatalogue, moment: Moment) -> list[Event]:
     """Record the release of AWS managed policies that is known from now on."""
     catalogue = state.world.catalogue
     installed = state.get(r.CATALOGUES, "", catalogue.release)
     if installed is not None and installed.digest == catalogue.digest:
         return []
     return [
-        e.CatalogueInstalled(
+        CatalogueInstalled(
             release=catalogue.release,
             digest=catalogue.digest,
             policies=len(catalogue),
@@ -236,14 +325,14 @@ def install_catalogue(state: State, command: c.InstallCatalogue, moment: c.Momen
 # Reads
 
 
-def get_policy(state: State, query: c.GetPolicy) -> Policy:
+def get_policy(state: State, query: GetPolicy) -> Policy:
     """One policy, AWS's or the account's own, with description and tags."""
     parse_arn(query.policy_arn)
     aws = state.world.catalogue.policy(query.policy_arn)
     return _aws_policy(state, aws) if aws else _customer_policy(state, find_policy(state, query.policy_arn))
 
 
-def list_policies(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+def list_policies(state: State, query: ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
     """Policies by name, ignoring case. A usage filter counts only where attached ones alone are asked for."""
     sources = []
     if query.scope in ("All", "AWS"):
@@ -255,7 +344,7 @@ def list_policies(state: State, query: c.ListPolicies, after: str) -> Iterator[t
             yield key, policy
 
 
-def get_policy_version(state: State, query: c.GetPolicyVersion) -> Version:
+def get_policy_version(state: State, query: GetPolicyVersion) -> Version:
     """One version with its document."""
     parse_arn(query.policy_arn)
     for version in _versions(state, query.policy_arn, documents_of=query.version_id):
@@ -264,7 +353,7 @@ def get_policy_version(state: State, query: c.GetPolicyVersion) -> Version:
     raise _no_version(query.policy_arn, query.version_id)
 
 
-def list_policy_versions(state: State, query: c.ListPolicyVersions, after: str) -> Iterator[tuple[str, Version]]:
+def list_policy_versions(state: State, query: ListPolicyVersions, after: str) -> Iterator[tuple[str, Version]]:
     """Versions by number, newest first, without documents."""
     parse_arn(query.policy_arn)
     if not policy_exists(state, query.policy_arn):
@@ -274,34 +363,34 @@ def list_policy_versions(state: State, query: c.ListPolicyVersions, after: str) 
     )
 
 
-def list_policy_tags(state: State, query: c.ListPolicyTags, after: str) -> Iterator[tuple[str, r.Tag]]:
+def list_entities_for_policy(state: State, query: ListEntitiesForPolicy, after: str) -> Iterator[tuple[str, Holder]]:
+    """Who carries the policy. Without a usage filter both its uses count."""
+    parse_arn(query.policy_arn)
+    if not policy_exists(state, query.policy_arn):
+        raise NoSuchEntity(f"Policy {query.policy_arn} does not exist or is not attachable.")
+    kinds = [kind for kind in KINDS if query.entity_filter in (None, kind.noun.title())]
+    return listing(_holders(state, query, kinds), lambda holder: f"{holder.name.lower()} {holder.kind.noun}", after)
+
+
+def _holders(state: State, query: ListEntitiesForPolicy, kinds: Sequence[Kind]) -> Iterator[Holder]:
+    for kind in kinds:
+        carried: set[str] = set()
+        if query.policy_usage_filter != "PermissionsBoundary":
+            carried |= state.members(kind.carriers, query.policy_arn).keys()
+        if query.policy_usage_filter != "PermissionsPolicy" and kind.bounded is not None:
+            carried |= state.members(kind.bounded, query.policy_arn).keys()
+        for identity_id in carried:
+            profile = known(state, kind.profiles, identity_id)
+            if profile.path.startswith(query.path_prefix):
+                yield Holder(kind, kind.name(profile), identity_id)
+
+
+def list_policy_tags(state: State, query: ListPolicyTags, after: str) -> Iterator[tuple[str, r.Tag]]:
     """The tags of a policy; AWS's own have none."""
     parse_arn(query.policy_arn)
     if state.world.catalogue.policy(query.policy_arn):
         return iter(())
     return list_tags(state.members(r.POLICY_TAGS, find_policy(state, query.policy_arn)).values(), after)
-
-
-def list_entities_for_policy(state: State, query: c.ListEntitiesForPolicy, after: str) -> Iterator[tuple[str, Holder]]:
-    """Who carries the policy. Without a usage filter both its uses count."""
-    parse_arn(query.policy_arn)
-    if not policy_exists(state, query.policy_arn):
-        raise NoSuchEntity(f"Policy {query.policy_arn} does not exist or is not attachable.")
-    if query.entity_filter not in (None, "User"):
-        return iter(())
-    users: set[str] = set()
-    if query.policy_usage_filter != "PermissionsBoundary":
-        users |= state.members(r.POLICY_USERS, query.policy_arn).keys()
-    if query.policy_usage_filter != "PermissionsPolicy":
-        users |= state.members(r.BOUNDARY_USERS, query.policy_arn).keys()
-    return listing(_holders(state, users, query.path_prefix), lambda holder: holder.name.lower(), after)
-
-
-def _holders(state: State, user_ids: set[str], path_prefix: str) -> Iterator[Holder]:
-    for user_id in user_ids:
-        profile = known(state, r.USER, user_id)
-        if profile.path.startswith(path_prefix):
-            yield Holder("User", profile.user_name, user_id)
 
 
 def _number(version_id: str) -> int:
@@ -316,13 +405,13 @@ def _customer_policy(state: State, policy_id: str) -> Policy:
         path=profile.path,
         arn=profile.arn,
         default_version_id=known(state, r.POLICY_DEFAULT, policy_id),
-        attachment_count=state.count(r.POLICY_USERS, profile.arn),
-        boundary_count=state.count(r.BOUNDARY_USERS, profile.arn),
+        attachment_count=attachment_count(state, profile.arn),
+        boundary_count=boundary_count(state, profile.arn),
         is_attachable=True,
         created_at=profile.created_at,
         updated_at=known(state, r.POLICY_LATEST, policy_id).created_at,
         description=profile.description,
-        tags=tuple(sorted(state.members(r.POLICY_TAGS, policy_id).values(), key=tag_order)),
+        tags=tags_of(state, r.POLICY_TAGS, policy_id),
     )
 
 
@@ -334,22 +423,22 @@ def _aws_policy(state: State, policy: CataloguePolicy) -> Policy:
         path=policy.path,
         arn=arn,
         default_version_id=policy.default_version_id,
-        attachment_count=state.count(r.POLICY_USERS, arn),
-        boundary_count=state.count(r.BOUNDARY_USERS, arn),
+        attachment_count=attachment_count(state, arn),
+        boundary_count=boundary_count(state, arn),
         is_attachable=is_attachable(arn),
         created_at=policy.created_at,
         updated_at=policy.updated_at,
     )
 
 
-def _list_aws(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+def _list_aws(state: State, query: ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
     for policy in state.world.catalogue.policies():
         key = f"{policy.name.lower()} {AWS}"
         if key > after and policy.path.startswith(query.path_prefix):
             yield key, _aws_policy(state, policy)
 
 
-def _list_customer(state: State, query: c.ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
+def _list_customer(state: State, query: ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
     for _, policy_id in state.scan(r.POLICIES, "", after):
         policy = _customer_policy(state, policy_id)
         if policy.path.startswith(query.path_prefix):

@@ -22,6 +22,30 @@ class UserProfile(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+class GroupProfile(msgspec.Struct, frozen=True, gc=False):
+    """What a group is called, and since when it exists."""
+
+    group_name: str
+    path: str
+    created_at: datetime
+
+
+class RoleProfile(msgspec.Struct, frozen=True, gc=False):
+    """What a role is called, since when it exists, and what is said of its sessions."""
+
+    role_name: str
+    path: str
+    created_at: datetime
+    description: str = ""
+    max_session_duration: int = 3600  # seconds
+
+
+class TrustPolicy(msgspec.Struct, frozen=True, gc=False):
+    """Who may assume a role; the document character for character as given."""
+
+    document: str
+
+
 class Tag(msgspec.Struct, frozen=True, gc=False):
     """A tag as it was last spelled."""
 
@@ -77,6 +101,8 @@ class Relation(msgspec.Struct, Generic[V], frozen=True, gc=False, eq=False):
 
 # One owner of the whole account. Members are names in lower case, as IAM looks names up ignoring case.
 USERS = Relation("users", str)  # name → user id
+GROUPS = Relation("groups", str)  # name → group id
+ROLES = Relation("roles", str)  # name → role id
 POLICIES = Relation("policies", str)  # name → policy id
 POLICY_ARNS = Relation("policy_arns", str)  # ARN → policy id
 CATALOGUES = Relation("catalogues", CatalogueRelease)  # release; in the ledger `aws` only
@@ -87,10 +113,28 @@ USER_TAGS = Relation("user_tags", Tag)  # key in lower case
 USER_BOUNDARY = Relation("user_boundary", str)  # → policy ARN
 USER_POLICIES = Relation("user_policies", str)  # policy ARN → policy name
 USER_INLINE_POLICIES = Relation("user_inline_policies", InlinePolicy, documented=True)  # name in lower case
+USER_GROUPS = Relation("user_groups", str)  # group id → group id
 
-# Owned by a policy ARN: the other way round. Members and values are user ids.
+# Owned by a group id.
+GROUP = Relation("group", GroupProfile)
+GROUP_POLICIES = Relation("group_policies", str)  # policy ARN → policy name
+GROUP_INLINE_POLICIES = Relation("group_inline_policies", InlinePolicy, documented=True)  # name in lower case
+GROUP_USERS = Relation("group_users", str)  # user id → user id
+
+# Owned by a role id.
+ROLE = Relation("role", RoleProfile)
+ROLE_TRUST = Relation("role_trust", TrustPolicy, documented=True)
+ROLE_TAGS = Relation("role_tags", Tag)  # key in lower case
+ROLE_BOUNDARY = Relation("role_boundary", str)  # → policy ARN
+ROLE_POLICIES = Relation("role_policies", str)  # policy ARN → policy name
+ROLE_INLINE_POLICIES = Relation("role_inline_policies", InlinePolicy, documented=True)  # name in lower case
+
+# Owned by a policy ARN: the other way round. Members and values are ids.
 POLICY_USERS = Relation("policy_users", str)
+POLICY_GROUPS = Relation("policy_groups", str)
+POLICY_ROLES = Relation("policy_roles", str)
 BOUNDARY_USERS = Relation("boundary_users", str)
+BOUNDARY_ROLES = Relation("boundary_roles", str)
 
 # Owned by a policy id.
 POLICY = Relation("policy", PolicyProfile)

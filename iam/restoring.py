@@ -5,31 +5,54 @@ the ones before it left. What managed policies say is not restored: a policy att
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from iam import commands as c
 from iam import relations as r
+from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, attach_policy, detach_policy
+from iam.boundaries import (
+    DeleteUserPermissionsBoundary,
+    PutUserPermissionsBoundary,
+    delete_permissions_boundary,
+    put_permissions_boundary,
+)
+from iam.commands import Command, Moment
 from iam.documents import counted_size
 from iam.errors import IamError, NoSuchEntity, RestoreConflict
 from iam.events import Event
+from iam.inline_policies import DeleteUserPolicy, PutUserPolicy, delete_inline_policy, put_policy
 from iam.state import Draft, State
+from iam.tags import tag_thing, untag_thing
 from iam.user_details import InlinePolicy, UserDetails, user_details
-from iam.user_policies import attach_user_policy, delete_user_policy, detach_user_policy, put_user_policy
-from iam.users import delete_user_permissions_boundary, put_user_permissions_boundary, tag_user, untag_user
+from iam.users import TagUser, UntagUser
 
-_DECISIONS: Mapping[type[c.Command], Callable[[State, Any, c.Moment], list[Event]]] = {
-    c.AttachUserPolicy: attach_user_policy,
-    c.DetachUserPolicy: detach_user_policy,
-    c.PutUserPolicy: put_user_policy,
-    c.DeleteUserPolicy: delete_user_policy,
-    c.TagUser: tag_user,
-    c.UntagUser: untag_user,
-    c.PutUserPermissionsBoundary: put_user_permissions_boundary,
-    c.DeleteUserPermissionsBoundary: delete_user_permissions_boundary,
+Part = Literal["attached", "inline", "tags", "permissions_boundary"]
+
+
+class RestoreUser(Command, frozen=True, gc=False, kw_only=True):
+    """Ours, not AWS's: make parts of a user what they were at an instant, which is what `wanted` tells.
+
+    `policy_ids` are the ids that the account's own policies in `wanted` had then, by ARN: an ARN can be used again.
+    """
+
+    user_id: str
+    wanted: UserDetails
+    parts: tuple[Part, ...]
+    policy_ids: Mapping[str, str]
+
+
+_DECISIONS: Mapping[type[Command], Callable[[State, Any, Moment], list[Event]]] = {
+    AttachUserPolicy: attach_policy,
+    DetachUserPolicy: detach_policy,
+    PutUserPolicy: put_policy,
+    DeleteUserPolicy: delete_inline_policy,
+    TagUser: tag_thing,
+    UntagUser: untag_thing,
+    PutUserPermissionsBoundary: put_permissions_boundary,
+    DeleteUserPermissionsBoundary: delete_permissions_boundary,
 }
-_NOUNS: Mapping[c.Part, str] = {
+_NOUNS: Mapping[Part, str] = {
     "attached": "Managed policy",
     "inline": "Inline policy",
     "tags": "Tag",
@@ -40,7 +63,7 @@ _NOUNS: Mapping[c.Part, str] = {
 class Conflict(msgspec.Struct, frozen=True, gc=False):
     """One thing that cannot be what it was: its ARN, policy name or tag key, and the refusal that says why."""
 
-    part: c.Part
+    part: Part
     name: str
     code: str
     message: str
@@ -53,7 +76,7 @@ class Plan(msgspec.Struct, frozen=True):
     conflicts: list[Conflict]
 
 
-def restore_user(state: State, command: c.RestoreUser, moment: c.Moment) -> list[Event]:
+def restore_user(state: State, command: RestoreUser, moment: Moment) -> list[Event]:
     """Make parts of a user what they were: all of it, or nothing. What is so already yields no event.
 
     Raises NoSuchEntity if the user is no more, and RestoreConflict, which names every conflict of the plan.
@@ -64,7 +87,7 @@ def restore_user(state: State, command: c.RestoreUser, moment: c.Moment) -> list
     return planned.events
 
 
-def plan(state: State, command: c.RestoreUser, moment: c.Moment) -> Plan:
+def plan(state: State, command: RestoreUser, moment: Moment) -> Plan:
     """What the restore would do to the state, which stays as it is. Raises NoSuchEntity if the user is no more.
 
     What takes away comes first, and inline policies that shrink come before those that grow. So no quota is in the
@@ -93,7 +116,7 @@ def plan(state: State, command: c.RestoreUser, moment: c.Moment) -> Plan:
 class _Work:
     """The steps of one restore: the user as it is and as it was, and what came of the steps so far."""
 
-    def __init__(self, state: State, command: c.RestoreUser, moment: c.Moment) -> None:
+    def __init__(self, state: State, command: RestoreUser, moment: Moment) -> None:
         self.events: list[Event] = []
         self.conflicts: list[Conflict] = []
         self._draft = Draft(state)
@@ -107,13 +130,13 @@ class _Work:
         wanted = {policy.policy_arn for policy in self._wanted.attached}
         for policy in self._present.attached:
             if (arn := policy.policy_arn) not in wanted:
-                self._try("attached", arn, c.DetachUserPolicy(user_name=self._user_name, policy_arn=arn))
+                self._try("attached", arn, DetachUserPolicy(user_name=self._user_name, policy_arn=arn))
 
     def attach(self) -> None:
         present = {policy.policy_arn for policy in self._present.attached}
         for policy in self._wanted.attached:
             if self._is_same("attached", arn := policy.policy_arn) and arn not in present:
-                self._try("attached", arn, c.AttachUserPolicy(user_name=self._user_name, policy_arn=arn))
+                self._try("attached", arn, AttachUserPolicy(user_name=self._user_name, policy_arn=arn))
 
     def delete_inline(self) -> None:
         wanted = _by_name(self._wanted)
@@ -132,8 +155,8 @@ class _Work:
             before = present.get(member)
             if policy == before:
                 continue
-            steps: list[c.Command] = [
-                c.PutUserPolicy(
+            steps: list[Command] = [
+                PutUserPolicy(
                     user_name=self._user_name, policy_name=policy.policy_name, policy_document=policy.policy_document
                 )
             ]
@@ -145,27 +168,27 @@ class _Work:
         """One event for all tags; only if that is refused, one for each, so that those at fault are named."""
         wanted = {tag.key.lower() for tag in self._wanted.tags}
         if gone := tuple(tag.key for tag in self._present.tags if tag.key.lower() not in wanted):
-            self._try("tags", ", ".join(gone), c.UntagUser(user_name=self._user_name, tag_keys=gone))
+            self._try("tags", ", ".join(gone), UntagUser(user_name=self._user_name, tag_keys=gone))
         new = tuple(tag for tag in self._wanted.tags if tag not in self._present.tags)
         try:
-            self._do(c.TagUser(user_name=self._user_name, tags=new))
+            self._do(TagUser(user_name=self._user_name, tags=new))
         except IamError:
             for tag in new:
-                self._try("tags", tag.key, c.TagUser(user_name=self._user_name, tags=(tag,)))
+                self._try("tags", tag.key, TagUser(user_name=self._user_name, tags=(tag,)))
 
     def set_boundary(self) -> None:
         present, wanted = self._present.permissions_boundary, self._wanted.permissions_boundary
         if wanted is not None:
             if self._is_same("permissions_boundary", wanted):
-                step = c.PutUserPermissionsBoundary(user_name=self._user_name, permissions_boundary=wanted)
+                step = PutUserPermissionsBoundary(user_name=self._user_name, permissions_boundary=wanted)
                 self._try("permissions_boundary", wanted, step)
         elif present is not None:
-            self._try("permissions_boundary", present, c.DeleteUserPermissionsBoundary(user_name=self._user_name))
+            self._try("permissions_boundary", present, DeleteUserPermissionsBoundary(user_name=self._user_name))
 
-    def _deletion(self, policy: InlinePolicy) -> c.DeleteUserPolicy:
-        return c.DeleteUserPolicy(user_name=self._user_name, policy_name=policy.policy_name)
+    def _deletion(self, policy: InlinePolicy) -> DeleteUserPolicy:
+        return DeleteUserPolicy(user_name=self._user_name, policy_name=policy.policy_name)
 
-    def _is_same(self, part: c.Part, arn: str) -> bool:
+    def _is_same(self, part: Part, arn: str) -> bool:
         """Whether the ARN does not name another policy by now. If it does, that is a conflict."""
         now = self._draft.get(r.POLICY_ARNS, "", arn)
         if now is None or now == self._policy_ids.get(arn, now):
@@ -174,13 +197,13 @@ class _Work:
         self.conflicts.append(Conflict(part, arn, NoSuchEntity.code, message))
         return False
 
-    def _try(self, part: c.Part, name: str, *steps: c.Command) -> None:
+    def _try(self, part: Part, name: str, *steps: Command) -> None:
         try:
             self._do(*steps)
         except IamError as refusal:
             self.conflicts.append(Conflict(part, name, refusal.code, refusal.message))
 
-    def _do(self, *steps: c.Command) -> None:
+    def _do(self, *steps: Command) -> None:
         """All the steps, or none and the refusal of one."""
         draft = Draft(self._draft)
         events: list[Event] = []

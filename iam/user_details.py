@@ -5,16 +5,12 @@ from datetime import datetime
 import msgspec
 
 from iam import relations as r
+from iam.attached_policies import AttachedPolicy, attached_to
+from iam.identities import USER
+from iam.inline_policies import inline_in
 from iam.policies import governing_version
 from iam.state import State
 from iam.users import user_at
-
-
-class AttachedPolicy(msgspec.Struct, frozen=True, gc=False):
-    """A managed policy that a user carries."""
-
-    policy_name: str
-    policy_arn: str
 
 
 class InlinePolicy(msgspec.Struct, frozen=True, gc=False):
@@ -41,19 +37,15 @@ class UserDetails(msgspec.Struct, frozen=True, gc=False):
 def user_details(state: State, user_id: str) -> UserDetails:
     """The user with this id, which must exist."""
     user = user_at(state, user_id)
-    attached = [AttachedPolicy(name, arn) for arn, name in state.members(r.USER_POLICIES, user_id).items()]
-    inline = [
-        InlinePolicy(policy.policy_name, policy.document)
-        for policy in state.members(r.USER_INLINE_POLICIES, user_id).values()
-    ]
+    inline = [InlinePolicy(policy.policy_name, policy.document) for policy in inline_in(state, USER, user_id)]
     return UserDetails(
         user_id=user.user_id,
         user_name=user.user_name,
         path=user.path,
         arn=user.arn,
         created_at=user.created_at,
-        attached=tuple(sorted(attached, key=lambda policy: (policy.policy_name.lower(), policy.policy_arn))),
-        inline=tuple(sorted(inline, key=lambda policy: policy.policy_name.lower())),
+        attached=tuple(attached_to(state, USER, user_id)),
+        inline=tuple(inline),
         tags=user.tags,
         permissions_boundary=user.permissions_boundary,
     )

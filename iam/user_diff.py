@@ -5,9 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
+from iam.attached_policies import AttachedPolicy
 from iam.document_diff import BeforeAfter, DocumentDiff, diff_documents
 from iam.relations import Tag
-from iam.user_details import AttachedPolicy, InlinePolicy, UserDetails
+from iam.user_details import InlinePolicy, UserDetails
 
 V = TypeVar("V")
 GoverningVersion = tuple[str, str]  # id and document, as `iam.user_details.governing_documents` gives them

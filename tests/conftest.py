@@ -8,27 +8,16 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from iam import policies, user_policies, users
-from iam.commands import (
-    AttachUserPolicy,
-    Command,
-    CreatePolicy,
-    CreatePolicyVersion,
-    CreateUser,
-    DeletePolicy,
-    DeletePolicyVersion,
-    DeleteUser,
-    DeleteUserPolicy,
-    DetachUserPolicy,
-    PutUserPermissionsBoundary,
-    PutUserPolicy,
-    SetDefaultPolicyVersion,
-    TagUser,
-    UntagUser,
-    UpdateUser,
-)
+from iam import policies, users
+from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, attach_policy, detach_policy
+from iam.boundaries import PutUserPermissionsBoundary, put_permissions_boundary
+from iam.commands import Command
+from iam.inline_policies import DeleteUserPolicy, PutUserPolicy, delete_inline_policy, put_policy
+from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy, DeletePolicyVersion, SetDefaultPolicyVersion
 from iam.relations import Tag
 from iam.state import World
+from iam.tags import tag_thing, untag_thing
+from iam.users import CreateUser, DeleteUser, TagUser, UntagUser, UpdateUser
 from tools.data import catalogue
 
 settings.register_profile("default", deadline=None, max_examples=60)
@@ -72,13 +61,13 @@ def _steps() -> st.SearchStrategy[Step]:
             users.update_user, UpdateUser, user_name=user, new_user_name=st.sampled_from((None, *NAMES)), new_path=path
         ),
         step(users.delete_user, DeleteUser, user_name=user),
-        step(users.tag_user, TagUser, user_name=user, tags=tagged),
-        step(users.untag_user, UntagUser, user_name=user, tag_keys=tags.map(tuple)),
-        step(users.put_user_permissions_boundary, PutUserPermissionsBoundary, user_name=user, permissions_boundary=arn),
-        step(user_policies.attach_user_policy, AttachUserPolicy, user_name=user, policy_arn=arn),
-        step(user_policies.detach_user_policy, DetachUserPolicy, user_name=user, policy_arn=arn),
-        step(user_policies.put_user_policy, PutUserPolicy, user_name=user, policy_name=inline, policy_document=text),
-        step(user_policies.delete_user_policy, DeleteUserPolicy, user_name=user, policy_name=inline),
+        step(tag_thing, TagUser, user_name=user, tags=tagged),
+        step(untag_thing, UntagUser, user_name=user, tag_keys=tags.map(tuple)),
+        step(put_permissions_boundary, PutUserPermissionsBoundary, user_name=user, permissions_boundary=arn),
+        step(attach_policy, AttachUserPolicy, user_name=user, policy_arn=arn),
+        step(detach_policy, DetachUserPolicy, user_name=user, policy_arn=arn),
+        step(put_policy, PutUserPolicy, user_name=user, policy_name=inline, policy_document=text),
+        step(delete_inline_policy, DeleteUserPolicy, user_name=user, policy_name=inline),
         step(
             policies.create_policy,
             CreatePolicy,

@@ -26,12 +26,11 @@ from api.answers import rfc3339
 from eventstore.log import Log, all_heads, size
 from eventstore.record import from_microseconds, open_envelope
 from iam import relations as r
-from iam.commands import ListAttachedUserPolicies
+from iam.attached_policies import ListAttachedUserPolicies, list_attached_policies
+from iam.identities import USER
 from iam.policies import AWS, is_attachable
 from iam.state import State, World
 from iam.user_details import user_details
-from iam.user_policies import list_attached_user_policies
-from iam.users import find_user
 from projections.instant import InstantState
 from projections.loading import rebuild
 from projections.records import UnknownEvent
@@ -252,11 +251,11 @@ def _in_process(large: Ledger, small: Ledger, world: World, seconds: float) -> l
 
 
 def _attached(state: State, user_name: str) -> object:
-    return list(list_attached_user_policies(state, ListAttachedUserPolicies(user_name=user_name), ""))
+    return list(list_attached_policies(state, ListAttachedUserPolicies(user_name=user_name), ""))
 
 
 def _details(state: State, user_name: str) -> object:
-    return user_details(state, find_user(state, user_name))
+    return user_details(state, USER.find(state, user_name))
 
 
 def _asking(

@@ -12,10 +12,32 @@ from typing import Any, TypeAlias
 
 from botocore.loaders import Loader
 
-from api import replies
+from api.actions import IAM, Write
 from eventstore.record import Actor, Attempt, Record
-from iam import events as e
 from iam.arns import parse_arn
+from iam.events import AnyEvent, Event
+from iam.events.policies import (
+    DefaultPolicyVersionSet,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyTagged,
+    PolicyUntagged,
+    PolicyVersionCreated,
+    PolicyVersionDeleted,
+)
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUntagged,
+    UserUpdated,
+)
 from iam.relations import Tag
 
 VERSION = "1.11"
@@ -24,7 +46,7 @@ SERVICE = "iam-ledger"  # what stands for an AWS service where this program acte
 Call: TypeAlias = tuple[str, Mapping[str, Any]]  # an action of AWS, and its parameters
 
 
-def _created_user(event: e.UserCreated) -> Call:
+def _created_user(event: UserCreated) -> Call:
     return "CreateUser", {
         "user_name": event.user_name,
         "path": event.path,
@@ -33,7 +55,7 @@ def _created_user(event: e.UserCreated) -> Call:
     }
 
 
-def _updated_user(event: e.UserUpdated) -> Call:
+def _updated_user(event: UserUpdated) -> Call:
     return "UpdateUser", {
         "user_name": event.previous_user_name,
         "new_user_name": event.user_name if event.user_name != event.previous_user_name else None,
@@ -41,7 +63,7 @@ def _updated_user(event: e.UserUpdated) -> Call:
     }
 
 
-def _created_policy(event: e.PolicyCreated) -> Call:
+def _created_policy(event: PolicyCreated) -> Call:
     return "CreatePolicy", {
         "policy_name": event.policy_name,
         "path": event.path,
@@ -55,42 +77,37 @@ def _tags(tags: tuple[Tag, ...]) -> list[dict[str, str]]:
     return [{"key": tag.key, "value": tag.value} for tag in tags]
 
 
-def _fields(action: str, *fields: str) -> Callable[[e.Event], Call]:
+def _fields(action: str, *fields: str) -> Callable[[Event], Call]:
     """The call of this action whose parameters are fields of the event."""
     return lambda event: (action, {field: getattr(event, field) for field in fields})
 
 
-CALLS: Mapping[type[e.Event], Callable[[Any], Call]] = {
-    e.UserCreated: _created_user,
-    e.UserUpdated: _updated_user,
-    e.UserDeleted: _fields("DeleteUser", "user_name"),
-    e.UserTagged: lambda event: ("TagUser", {"user_name": event.user_name, "tags": _tags(event.tags)}),
-    e.UserUntagged: _fields("UntagUser", "user_name", "tag_keys"),
-    e.UserPermissionsBoundaryPut: _fields("PutUserPermissionsBoundary", "user_name", "permissions_boundary"),
-    e.UserPermissionsBoundaryDeleted: _fields("DeleteUserPermissionsBoundary", "user_name"),
-    e.UserPolicyAttached: _fields("AttachUserPolicy", "user_name", "policy_arn"),
-    e.UserPolicyDetached: _fields("DetachUserPolicy", "user_name", "policy_arn"),
-    e.UserPolicyPut: _fields("PutUserPolicy", "user_name", "policy_name", "policy_document"),
-    e.UserPolicyDeleted: _fields("DeleteUserPolicy", "user_name", "policy_name"),
-    e.PolicyCreated: _created_policy,
-    e.PolicyVersionCreated: _fields("CreatePolicyVersion", "policy_arn", "policy_document", "set_as_default"),
-    e.DefaultPolicyVersionSet: _fields("SetDefaultPolicyVersion", "policy_arn", "version_id"),
-    e.PolicyVersionDeleted: _fields("DeletePolicyVersion", "policy_arn", "version_id"),
-    e.PolicyDeleted: _fields("DeletePolicy", "policy_arn"),
-    e.PolicyTagged: lambda event: ("TagPolicy", {"policy_arn": event.policy_arn, "tags": _tags(event.tags)}),
-    e.PolicyUntagged: _fields("UntagPolicy", "policy_arn", "tag_keys"),
+CALLS: Mapping[type[Event], Callable[[Any], Call]] = {
+    UserCreated: _created_user,
+    UserUpdated: _updated_user,
+    UserDeleted: _fields("DeleteUser", "user_name"),
+    UserTagged: lambda event: ("TagUser", {"user_name": event.user_name, "tags": _tags(event.tags)}),
+    UserUntagged: _fields("UntagUser", "user_name", "tag_keys"),
+    UserPermissionsBoundaryPut: _fields("PutUserPermissionsBoundary", "user_name", "permissions_boundary"),
+    UserPermissionsBoundaryDeleted: _fields("DeleteUserPermissionsBoundary", "user_name"),
+    UserPolicyAttached: _fields("AttachUserPolicy", "user_name", "policy_arn"),
+    UserPolicyDetached: _fields("DetachUserPolicy", "user_name", "policy_arn"),
+    UserPolicyPut: _fields("PutUserPolicy", "user_name", "policy_name", "policy_document"),
+    UserPolicyDeleted: _fields("DeleteUserPolicy", "user_name", "policy_name"),
+    PolicyCreated: _created_policy,
+    PolicyVersionCreated: _fields("CreatePolicyVersion", "policy_arn", "policy_document", "set_as_default"),
+    DefaultPolicyVersionSet: _fields("SetDefaultPolicyVersion", "policy_arn", "version_id"),
+    PolicyVersionDeleted: _fields("DeletePolicyVersion", "policy_arn", "version_id"),
+    PolicyDeleted: _fields("DeletePolicy", "policy_arn"),
+    PolicyTagged: lambda event: ("TagPolicy", {"policy_arn": event.policy_arn, "tags": _tags(event.tags)}),
+    PolicyUntagged: _fields("UntagPolicy", "policy_arn", "tag_keys"),
 }
 """Every event but those of the ledger `aws`, which no call of AWS leads to."""
 
-_RESULTS: Mapping[type[e.Event], Callable[[Any, str, str], Mapping[str, Any]]] = {
-    e.UserCreated: replies.created_user,
-    e.PolicyCreated: replies.created_policy,
-    e.PolicyVersionCreated: replies.created_version,
-}
 _IDENTITIES = {"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole"}
 
 
-def cloudtrail_record(record: Record[e.AnyEvent]) -> dict[str, Any]:
+def cloudtrail_record(record: Record[AnyEvent]) -> dict[str, Any]:
     """A record of an account as one of CloudTrail's, with its fields in CloudTrail's order.
 
     An attempt that stands for several is one record, and says for how many in `additionalEventData`. Raises KeyError
@@ -162,11 +179,14 @@ def _exceptions() -> Mapping[str, str]:
     return {shape["error"]["code"]: name for name, shape in shapes.items() if "error" in shape}
 
 
-def _response(event: e.AnyEvent | None, record: Record[e.AnyEvent]) -> Any:
+def _response(event: AnyEvent | None, record: Record[AnyEvent]) -> Any:
     """What the call answered; CloudTrail has it for what is created only."""
-    if event is None or (result := _RESULTS.get(type(event))) is None:
+    if event is None:
         return None
-    return _camel(result(event, record.account, parse_arn(record.actor.arn).partition))
+    action = IAM[CALLS[type(event)](event)[0]]
+    if not isinstance(action, Write) or action.result is None:
+        return None
+    return _camel(action.result(event, record.account, parse_arn(record.actor.arn).partition))
 
 
 def _camel(value: Any) -> Any:

@@ -16,9 +16,8 @@ import msgspec
 from api.instants import Basis, parse_instant, resolve
 from eventstore.log import Log, LogError
 from iam import relations as r
-from iam.commands import ListPolicies
 from iam.errors import IamError, NoSuchEntity
-from iam.policies import Policy, list_policies
+from iam.policies import ListPolicies, Policy, list_policies
 from iam.state import Account, World
 from iam.user_details import UserDetails, user_details
 from iam.users import find_holder

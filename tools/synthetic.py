@@ -26,8 +26,8 @@ from eventstore.record import EMPTY, Actor, Attempt, Head, Outcome, Record, Row,
 from eventstore.sqlite import APPLICATION_ID, SCHEMA_VERSION
 from iam import policies
 from iam import relations as r
-from iam.arns import POLICY, USER, iam_arn, policy_path_and_name, root_arn
-from iam.commands import InstallCatalogue, Moment
+from iam.arns import POLICY, iam_arn, policy_path_and_name, root_arn
+from iam.commands import Moment
 from iam.errors import IamError
 from iam.events import Event
 from iam.quotas import Quotas
@@ -224,7 +224,7 @@ def _records(events: int, accounts: int, users: int, chance: _Chance) -> Iterato
 def _installed(world: World, chance: _Chance) -> Row:
     """The record that a service begins with."""
     aws = Account(policies.AWS, world)
-    [event] = policies.install_catalogue(aws, InstallCatalogue(), Moment(START, str))
+    [event] = policies.install_catalogue(aws, policies.InstallCatalogue(), Moment(START, str))
     record: Record[Event] = Record(
         account=policies.AWS,
         position=1,
@@ -322,7 +322,7 @@ class _Life:
             path = self._chance.pick(_PATHS)
             yield "CreateUser", {"user_name": name, "path": path, "tags": self._tags() if number % 3 == 0 else []}
             if number < ADMINS:
-                arn = iam_arn(world.partition, self._state.account, USER, path, name)
+                arn = iam_arn(world.partition, self._state.account, "user", path, name)
                 self._actors.append(Actor(id=self._id(name), arn=arn, access_key_id=self._new_id("AKIA")[:20]))
         for name in _OWN_POLICIES:
             yield "CreatePolicy", self._policy(name)

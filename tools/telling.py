@@ -11,10 +11,23 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from iam import events as e
 from iam import relations as r
 from iam.arns import policy_path_and_name
 from iam.document_diff import BeforeAfter, DocumentDiff, Element, ElementDiff, Scalar, StatementDiff, diff_documents
+from iam.events import AnyEvent, Event
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUntagged,
+    UserUpdated,
+)
 from iam.state import State
 from tools.terminal import Style, Terminal
 
@@ -51,7 +64,7 @@ class _Document(msgspec.Struct, frozen=True, rename="pascal"):
 _read = msgspec.json.Decoder(_Document).decode
 
 
-def tell(event: e.AnyEvent, before: State) -> Telling:
+def tell(event: AnyEvent, before: State) -> Telling:
     """What the event did to its user, who is given as of right before it. Only for events in `TELLINGS`."""
     return TELLINGS[type(event)](event, before)
 
@@ -59,7 +72,7 @@ def tell(event: e.AnyEvent, before: State) -> Telling:
 # Events
 
 
-def _created(event: e.UserCreated, before: State) -> Telling:
+def _created(event: UserCreated, before: State) -> Telling:
     details = [Detail("+", f"path {event.path}")] if event.path != "/" else []
     details += [Detail("+", tell_tag(tag)) for tag in event.tags]
     if event.permissions_boundary:
@@ -67,7 +80,7 @@ def _created(event: e.UserCreated, before: State) -> Telling:
     return Telling(f"created user {event.user_name}", details)
 
 
-def _updated(event: e.UserUpdated, before: State) -> Telling:
+def _updated(event: UserUpdated, before: State) -> Telling:
     told = []
     if event.user_name != event.previous_user_name:
         told.append(f"renamed {event.previous_user_name} to {event.user_name}")
@@ -76,7 +89,7 @@ def _updated(event: e.UserUpdated, before: State) -> Telling:
     return Telling(", ".join(told))
 
 
-def _deleted(event: e.UserDeleted, before: State) -> Telling:
+def _deleted(event: UserDeleted, before: State) -> Telling:
     tags = before.members(r.USER_TAGS, event.user_id)
     details = [Detail("-", tell_tag(tags[key])) for key in sorted(tags)]
     if event.permissions_boundary:
@@ -84,7 +97,7 @@ def _deleted(event: e.UserDeleted, before: State) -> Telling:
     return Telling(f"deleted user {event.user_name}", details)
 
 
-def _tagged(event: e.UserTagged, before: State) -> Telling:
+def _tagged(event: UserTagged, before: State) -> Telling:
     tags = before.members(r.USER_TAGS, event.user_id)
     details = [detail for tag in event.tags for detail in _retagged(tags.get(tag.key.lower()), tag)]
     return Telling(f"set {_count('tag', [tag.key for tag in event.tags])}", details)
@@ -99,32 +112,32 @@ def _retagged(old: r.Tag | None, new: r.Tag) -> Iterator[Detail]:
     yield Detail("+", tell_tag(new))
 
 
-def _untagged(event: e.UserUntagged, before: State) -> Telling:
+def _untagged(event: UserUntagged, before: State) -> Telling:
     tags = before.members(r.USER_TAGS, event.user_id)
     gone = [tags[key.lower()] for key in event.tag_keys]
     return Telling(f"removed {_count('tag', event.tag_keys)}", [Detail("-", tell_tag(tag)) for tag in gone])
 
 
-def _boundary_put(event: e.UserPermissionsBoundaryPut, before: State) -> Telling:
+def _boundary_put(event: UserPermissionsBoundaryPut, before: State) -> Telling:
     old, new = event.previous_permissions_boundary, event.permissions_boundary
     details = [Detail("-", old)] if old else []
     return Telling(f"set permissions boundary {policy_path_and_name(new)[1]}", [*details, Detail("+", new)])
 
 
-def _boundary_deleted(event: e.UserPermissionsBoundaryDeleted, before: State) -> Telling:
+def _boundary_deleted(event: UserPermissionsBoundaryDeleted, before: State) -> Telling:
     arn = event.permissions_boundary
     return Telling(f"removed permissions boundary {policy_path_and_name(arn)[1]}", [Detail("-", arn)])
 
 
-def _attached(event: e.UserPolicyAttached, before: State) -> Telling:
+def _attached(event: UserPolicyAttached, before: State) -> Telling:
     return Telling(f"attached {event.policy_name}", [Detail("+", event.policy_arn)])
 
 
-def _detached(event: e.UserPolicyDetached, before: State) -> Telling:
+def _detached(event: UserPolicyDetached, before: State) -> Telling:
     return Telling(f"detached {policy_path_and_name(event.policy_arn)[1]}", [Detail("-", event.policy_arn)])
 
 
-def _put(event: e.UserPolicyPut, before: State) -> Telling:
+def _put(event: UserPolicyPut, before: State) -> Telling:
     old = before.get(r.USER_INLINE_POLICIES, event.user_id, event.policy_name.lower())
     if old is None:
         return Telling(f"put inline policy {event.policy_name}", tell_document("+", event.policy_document))
@@ -132,23 +145,23 @@ def _put(event: e.UserPolicyPut, before: State) -> Telling:
     return Telling(f"changed inline policy {event.policy_name}", tell_diff(diff, event.policy_document))
 
 
-def _put_deleted(event: e.UserPolicyDeleted, before: State) -> Telling:
+def _put_deleted(event: UserPolicyDeleted, before: State) -> Telling:
     policy = before.members(r.USER_INLINE_POLICIES, event.user_id)[event.policy_name.lower()]
     return Telling(f"deleted inline policy {policy.policy_name}", tell_document("-", policy.document))
 
 
-TELLINGS: Final[Mapping[type[e.Event], Callable[[Any, State], Telling]]] = {
-    e.UserCreated: _created,
-    e.UserUpdated: _updated,
-    e.UserDeleted: _deleted,
-    e.UserTagged: _tagged,
-    e.UserUntagged: _untagged,
-    e.UserPermissionsBoundaryPut: _boundary_put,
-    e.UserPermissionsBoundaryDeleted: _boundary_deleted,
-    e.UserPolicyAttached: _attached,
-    e.UserPolicyDetached: _detached,
-    e.UserPolicyPut: _put,
-    e.UserPolicyDeleted: _put_deleted,
+TELLINGS: Final[Mapping[type[Event], Callable[[Any, State], Telling]]] = {
+    UserCreated: _created,
+    UserUpdated: _updated,
+    UserDeleted: _deleted,
+    UserTagged: _tagged,
+    UserUntagged: _untagged,
+    UserPermissionsBoundaryPut: _boundary_put,
+    UserPermissionsBoundaryDeleted: _boundary_deleted,
+    UserPolicyAttached: _attached,
+    UserPolicyDetached: _detached,
+    UserPolicyPut: _put,
+    UserPolicyDeleted: _put_deleted,
 }
 """Every event that touches a user, and what tells it."""
 

@@ -98,6 +98,6 @@ def test_a_refusal_ends_the_command_with_its_message(aws: Aws, account: Account)
         "An error occurred (NoSuchEntity) when calling the GetUser operation: "
         "The user with name nobody cannot be found." in missing.stderr
     )
-    absent = aws("iam", "create-group", "--group-name", "g")
+    absent = aws("iam", "simulate-custom-policy", "--policy-input-list", "{}", "--action-names", "s3:GetObject")
     assert absent.returncode in SERVICE_REFUSED
     assert "(NotImplemented)" in absent.stderr

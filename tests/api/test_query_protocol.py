@@ -128,12 +128,11 @@ def test_an_action_that_aws_does_not_have_is_invalid(account: Account, fields: M
     assert reply.body.startswith(f'<ErrorResponse xmlns="{FAULTS}">'.encode())
 
 
-@pytest.mark.parametrize("action", ["CreateGroup", "CreateRole", "GetAccountSummary", "SimulatePrincipalPolicy"])
+@pytest.mark.parametrize("action", ["SimulateCustomPolicy", "SimulatePrincipalPolicy"])
 def test_an_action_that_is_not_there_yet_says_so(account: Account, action: str) -> None:
     """NotImplemented, once its parameters are in order, and as the service's own fault."""
     required = {
-        "CreateGroup": {"GroupName": "g"},
-        "CreateRole": {"RoleName": "r", "AssumeRolePolicyDocument": "{}"},
+        "SimulateCustomPolicy": {"PolicyInputList.member.1": "{}", "ActionNames.member.1": "s3:GetObject"},
         "SimulatePrincipalPolicy": {
             "PolicySourceArn": f"arn:aws:iam::{account.id}:user/alice",
             "ActionNames.member.1": "s3:GetObject",

@@ -5,21 +5,22 @@ No event loop, no HTTP, no SQL, and a catalogue of AWS managed policies small en
 
 import lzma
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from inspect import get_annotations
 from typing import Any, Self
 
 import msgspec
 import pytest
 
-from iam import policies, user_policies, users
+from api.actions import IAM, Write
 from iam.catalogue import Block, Catalogue, CataloguePolicy, CatalogueVersion, Index
 from iam.commands import Command, Moment
 from iam.errors import IamError
 from iam.events import Event
+from iam.policies import InstallCatalogue, install_catalogue
 from iam.quotas import Quotas
+from iam.restoring import RestoreUser, restore_user
 from iam.state import Account, Draft, State, World
 
 ACCOUNT = "123456789012"
@@ -30,16 +31,11 @@ Decision = Callable[[State, Any, Moment], list[Event]]
 Contents = dict[tuple[str, str], dict[str, Any]]
 
 
-def _decisions() -> Iterator[tuple[type[Command], Decision]]:
-    for module in (policies, user_policies, users):
-        for function in vars(module).values():
-            command = get_annotations(function).get("command") if callable(function) else None
-            public = command is not None and not function.__name__.startswith("_")
-            if public and function.__module__ == module.__name__:
-                yield command, function
-
-
-DECISIONS: Mapping[type[Command], Decision] = dict(_decisions())
+DECISIONS: Mapping[type[Command], Decision] = {
+    **{action.command: action.decide for action in IAM.values() if isinstance(action, Write)},
+    InstallCatalogue: install_catalogue,
+    RestoreUser: restore_user,
+}
 
 
 def _moment(taken: Counter[str], at: datetime) -> Moment:

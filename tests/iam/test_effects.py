@@ -4,15 +4,40 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from hypothesis import given as for_all
 
-from iam import events as e
 from iam.effects import LEFT_OUT, SECTIONS, Effect, effect
 from iam.errors import IamError
+from iam.events import Event
+from iam.events.policies import (
+    CatalogueInstalled,
+    DefaultPolicyVersionSet,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyEvent,
+    PolicyTagged,
+    PolicyUntagged,
+    PolicyVersionCreated,
+    PolicyVersionDeleted,
+)
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserEvent,
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUntagged,
+    UserUpdated,
+)
 from iam.relations import ALL, Relation, Tag, V
 from iam.state import Account, Draft, World
 from iam.user_details import UserDetails, user_details
@@ -35,7 +60,7 @@ POLICY = {
 }
 ATTACHED = [{"policy_name": "reads", "policy_arn": READS_ARN}]
 
-CREATED = e.UserCreated(
+CREATED = UserCreated(
     user_id=ALICE,
     user_name="Alice",
     path="/",
@@ -43,7 +68,7 @@ CREATED = e.UserCreated(
     tags=(Tag("longer", "1"), Tag("b", "2")),
     permissions_boundary=ADMIN_ARN,
 )
-POLICY_CREATED = e.PolicyCreated(
+POLICY_CREATED = PolicyCreated(
     policy_id=READS,
     policy_arn=READS_ARN,
     policy_name="reads",
@@ -53,9 +78,9 @@ POLICY_CREATED = e.PolicyCreated(
     policy_document="{}",
     tags=(Tag("a", "1"), Tag("A", "2")),
 )
-ATTACH = e.UserPolicyAttached(user_id=ALICE, user_name="Alice", policy_arn=READS_ARN, policy_name="reads")
-PUT = e.UserPolicyPut(user_id=ALICE, user_name="Alice", policy_name="Own", policy_document="{}")
-VERSION = e.PolicyVersionCreated(
+ATTACH = UserPolicyAttached(user_id=ALICE, user_name="Alice", policy_arn=READS_ARN, policy_name="reads")
+PUT = UserPolicyPut(user_id=ALICE, user_name="Alice", policy_name="Own", policy_document="{}")
+VERSION = PolicyVersionCreated(
     policy_id=READS, policy_arn=READS_ARN, version_id="v2", created_at=AT, policy_document="[]"
 )
 
@@ -69,11 +94,11 @@ TAGS = [{"key": "b", "value": "2"}, {"key": "longer", "value": "1"}]
 POLICY_TAGS = [{"key": "A", "value": "2"}, {"key": "a", "value": "1"}]
 OWN = [{"policy_name": "Own", "policy_document": "{}"}]
 
-EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]] = {
+EFFECTS: dict[str, tuple[list[Event], Event, dict[str, Any], dict[str, Any]]] = {
     "a user is created": ([], CREATED, {}, {"user": USER, "tags": TAGS, "permissions_boundary": ADMIN_ARN}),
     "a user is renamed": (
         [CREATED],
-        e.UserUpdated(
+        UserUpdated(
             user_id=ALICE, user_name="Lisa", path="/x/", previous_user_name="Alice", previous_path="/", created_at=AT
         ),
         {"user": USER},
@@ -81,25 +106,25 @@ EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]
     ),
     "a user is deleted": (
         [CREATED],
-        e.UserDeleted(user_id=ALICE, user_name="Alice", permissions_boundary=ADMIN_ARN),
+        UserDeleted(user_id=ALICE, user_name="Alice", permissions_boundary=ADMIN_ARN),
         {"user": USER, "tags": TAGS, "permissions_boundary": ADMIN_ARN},
         {},
     ),
     "a tag is spelled anew, another is new": (
         [CREATED],
-        e.UserTagged(user_id=ALICE, user_name="Alice", tags=(Tag("B", "3"), Tag("c", "4"))),
+        UserTagged(user_id=ALICE, user_name="Alice", tags=(Tag("B", "3"), Tag("c", "4"))),
         {"tags": TAGS[:1]},
         {"tags": [{"key": "B", "value": "3"}, {"key": "c", "value": "4"}]},
     ),
     "a tag is removed": (
         [CREATED],
-        e.UserUntagged(user_id=ALICE, user_name="Alice", tag_keys=("longer",)),
+        UserUntagged(user_id=ALICE, user_name="Alice", tag_keys=("longer",)),
         {"tags": TAGS[1:]},
         {},
     ),
     "a boundary is put in place of another": (
         [CREATED],
-        e.UserPermissionsBoundaryPut(
+        UserPermissionsBoundaryPut(
             user_id=ALICE,
             user_name="Alice",
             permissions_boundary=READS_ARN,
@@ -110,14 +135,14 @@ EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]
     ),
     "a boundary is lifted": (
         [CREATED],
-        e.UserPermissionsBoundaryDeleted(user_id=ALICE, user_name="Alice", permissions_boundary=ADMIN_ARN),
+        UserPermissionsBoundaryDeleted(user_id=ALICE, user_name="Alice", permissions_boundary=ADMIN_ARN),
         {"permissions_boundary": ADMIN_ARN},
         {},
     ),
     "a policy is attached": ([CREATED], ATTACH, {}, {"attached": ATTACHED}),
     "a policy is detached": (
-        [CREATED, ATTACH, e.UserPolicyAttached(user_id=ALICE, user_name="", policy_arn=ADMIN_ARN, policy_name="x")],
-        e.UserPolicyDetached(user_id=ALICE, user_name="Alice", policy_arn=READS_ARN),
+        [CREATED, ATTACH, UserPolicyAttached(user_id=ALICE, user_name="", policy_arn=ADMIN_ARN, policy_name="x")],
+        UserPolicyDetached(user_id=ALICE, user_name="Alice", policy_arn=READS_ARN),
         {"attached": ATTACHED},
         {},
     ),
@@ -130,7 +155,7 @@ EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]
     ),
     "an inline policy is deleted": (
         [CREATED, PUT],
-        e.UserPolicyDeleted(user_id=ALICE, user_name="Alice", policy_name="OWN"),
+        UserPolicyDeleted(user_id=ALICE, user_name="Alice", policy_name="OWN"),
         {"inline": OWN},
         {},
     ),
@@ -149,19 +174,19 @@ EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]
     ),
     "another version governs": (
         [POLICY_CREATED, VERSION],
-        e.DefaultPolicyVersionSet(policy_id=READS, policy_arn=READS_ARN, version_id="v2"),
+        DefaultPolicyVersionSet(policy_id=READS, policy_arn=READS_ARN, version_id="v2"),
         {"default_version_id": "v1"},
         {"default_version_id": "v2"},
     ),
     "a version is deleted": (
         [POLICY_CREATED, VERSION],
-        e.PolicyVersionDeleted(policy_id=READS, policy_arn=READS_ARN, version_id="v2"),
+        PolicyVersionDeleted(policy_id=READS, policy_arn=READS_ARN, version_id="v2"),
         {"versions": [version("v2", "[]")]},
         {},
     ),
     "a managed policy is deleted": (
         [POLICY_CREATED, VERSION, msgspec.structs.replace(VERSION, version_id="v10")],
-        e.PolicyDeleted(policy_id=READS, policy_arn=READS_ARN, policy_name="reads"),
+        PolicyDeleted(policy_id=READS, policy_arn=READS_ARN, policy_name="reads"),
         {
             "policy": POLICY,
             "versions": [version("v1", "{}"), version("v2", "[]"), version("v10", "[]")],
@@ -172,19 +197,19 @@ EFFECTS: dict[str, tuple[list[e.Event], e.Event, dict[str, Any], dict[str, Any]]
     ),
     "a managed policy is tagged": (
         [POLICY_CREATED],
-        e.PolicyTagged(policy_id=READS, policy_arn=READS_ARN, tags=(Tag("a", "3"),)),
+        PolicyTagged(policy_id=READS, policy_arn=READS_ARN, tags=(Tag("a", "3"),)),
         {"tags": POLICY_TAGS[1:]},
         {"tags": [{"key": "a", "value": "3"}]},
     ),
     "a managed policy is untagged": (
         [POLICY_CREATED],
-        e.PolicyUntagged(policy_id=READS, policy_arn=READS_ARN, tag_keys=("a", "A")),
+        PolicyUntagged(policy_id=READS, policy_arn=READS_ARN, tag_keys=("a", "A")),
         {"tags": POLICY_TAGS},
         {},
     ),
     "a catalogue is installed": (
         [],
-        e.CatalogueInstalled(release="2026-11-01", digest="ab", policies=1, versions=2),
+        CatalogueInstalled(release="2026-11-01", digest="ab", policies=1, versions=2),
         {},
         {"catalogues": [{"release": "2026-11-01", "digest": "ab"}]},
     ),
@@ -237,9 +262,10 @@ def test_one_inline_policy_is_not_looked_for_among_all(world: World) -> None:
     assert effect(PUT, Narrow(account), Narrow(account)) == Effect({"inline": OWN}, {"inline": OWN})
 
 
-def test_every_event_is_tried_above() -> None:
+def test_every_event_of_users_and_policies_is_tried_above() -> None:
     """A new one has its row."""
-    assert {type(event) for _, event, _, _ in EFFECTS.values()} == set(e.Event.__subclasses__())
+    tried = {type(event) for _, event, _, _ in EFFECTS.values()}
+    assert tried >= {*get_args(UserEvent), *get_args(PolicyEvent)}
 
 
 def test_every_relation_is_shown_or_left_out() -> None:

@@ -10,17 +10,18 @@ from typing import get_args
 import msgspec
 import pytest
 
-from iam.events import (
-    AnyEvent,
+from iam.events import AnyEvent, Event
+from iam.events.policies import (
     CatalogueInstalled,
     DefaultPolicyVersionSet,
-    Event,
     PolicyCreated,
     PolicyDeleted,
     PolicyTagged,
     PolicyUntagged,
     PolicyVersionCreated,
     PolicyVersionDeleted,
+)
+from iam.events.users import (
     UserCreated,
     UserDeleted,
     UserPermissionsBoundaryDeleted,
@@ -136,9 +137,12 @@ def test_an_event_is_written_as_its_golden_file(name: str) -> None:
     assert msgspec.json.encode(EVENTS[name]) + b"\n" == (GOLDEN / f"{name}.json").read_bytes()
 
 
-def test_every_golden_file_is_known_here() -> None:
-    """A file that nobody reads protects nothing."""
-    assert sorted(path.stem for path in GOLDEN.iterdir()) == sorted(EVENTS)
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_a_golden_file_is_written_as_it_was_read(name: str) -> None:
+    """Of whatever event: stored bytes are encoded the same again for ever."""
+    stored = (GOLDEN / name).read_bytes()
+
+    assert msgspec.json.encode(DECODER.decode(stored)) + b"\n" == stored
 
 
 @pytest.mark.parametrize("event", CLASSES, ids=[event.__name__ for event in CLASSES])
@@ -156,7 +160,7 @@ def test_every_event_has_a_golden_file_with_all_its_fields(event: type[Event]) -
 
 def test_the_union_has_every_event_class() -> None:
     """A class outside it could be recorded and never be read back."""
-    assert set(CLASSES) == {event for event in Event.__subclasses__() if event.__module__ == Event.__module__}
+    assert set(CLASSES) == {event for event in Event.__subclasses__() if event.__module__.startswith("iam.events.")}
 
 
 def test_an_unknown_event_is_refused_and_an_unknown_field_is_not() -> None:

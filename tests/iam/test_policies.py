@@ -6,29 +6,9 @@ from typing import Any
 
 import pytest
 
-from iam.commands import (
-    AttachUserPolicy,
-    Command,
-    CreatePolicy,
-    CreatePolicyVersion,
-    CreateUser,
-    DeletePolicy,
-    DeletePolicyVersion,
-    DeleteUser,
-    DeleteUserPermissionsBoundary,
-    DetachUserPolicy,
-    GetPolicy,
-    GetPolicyVersion,
-    InstallCatalogue,
-    ListEntitiesForPolicy,
-    ListPolicies,
-    ListPolicyTags,
-    ListPolicyVersions,
-    PutUserPermissionsBoundary,
-    SetDefaultPolicyVersion,
-    TagPolicy,
-    UpdateUser,
-)
+from iam.attached_policies import AttachUserPolicy, DetachUserPolicy
+from iam.boundaries import DeleteUserPermissionsBoundary, PutUserPermissionsBoundary
+from iam.commands import Command
 from iam.errors import (
     AccessDenied,
     DeleteConflict,
@@ -40,7 +20,7 @@ from iam.errors import (
     NoSuchEntity,
     ValidationError,
 )
-from iam.events import (
+from iam.events.policies import (
     CatalogueInstalled,
     DefaultPolicyVersionSet,
     PolicyCreated,
@@ -48,9 +28,23 @@ from iam.events import (
     PolicyVersionCreated,
     PolicyVersionDeleted,
 )
+from iam.identities import USER
 from iam.policies import (
+    CreatePolicy,
+    CreatePolicyVersion,
+    DeletePolicy,
+    DeletePolicyVersion,
+    GetPolicy,
+    GetPolicyVersion,
     Holder,
+    InstallCatalogue,
+    ListEntitiesForPolicy,
+    ListPolicies,
+    ListPolicyTags,
+    ListPolicyVersions,
     Policy,
+    SetDefaultPolicyVersion,
+    TagPolicy,
     Version,
     create_policy,
     create_policy_version,
@@ -68,6 +62,7 @@ from iam.policies import (
 from iam.quotas import Quotas
 from iam.relations import CATALOGUES, CatalogueRelease, Tag
 from iam.state import World
+from iam.users import CreateUser, DeleteUser, UpdateUser
 
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -653,7 +648,7 @@ def test_a_holder_is_shown_as_it_is_called_now(given: Callable[..., Any]) -> Non
     account = given(POLICY, ALICE, attach(READS), UpdateUser(user_name="alice", new_user_name="Lisa")).account
     query = ListEntitiesForPolicy(policy_arn=READS)
 
-    assert [holder for _, holder in list_entities_for_policy(account, query, "")] == [Holder("User", "Lisa", "AIDA1")]
+    assert [holder for _, holder in list_entities_for_policy(account, query, "")] == [Holder(USER, "Lisa", "AIDA1")]
 
 
 def test_the_list_of_holders_goes_on_behind_its_key(given: Callable[..., Any]) -> None:

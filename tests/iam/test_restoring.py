@@ -14,17 +14,32 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from api.errors import STATUS, refusal
-from iam import commands as c
-from iam import events as e
 from iam import relations as r
+from iam.attached_policies import AttachUserPolicy, DetachUserPolicy
+from iam.boundaries import DeleteUserPermissionsBoundary, PutUserPermissionsBoundary
+from iam.commands import Command, Moment
 from iam.errors import IamError, NoSuchEntity, RestoreConflict
+from iam.events import Event
+from iam.events.users import (
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUntagged,
+)
+from iam.inline_policies import DeleteUserPolicy, PutUserPolicy
+from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy
 from iam.quotas import Quotas
 from iam.relations import Tag
-from iam.restoring import Conflict, Plan, plan, restore_user
+from iam.restoring import Conflict, Part, Plan, RestoreUser, plan, restore_user
 from iam.state import Account, State, World
 from iam.user_details import InlinePolicy, UserDetails, user_details
+from iam.users import CreateUser, DeleteUser, TagUser, UntagUser, UpdateUser
 
-PARTS = get_args(c.Part)
+PARTS = get_args(Part)
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 
 SMALL = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
@@ -33,71 +48,71 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 BILLING = "arn:aws:iam::aws:policy/job-function/Billing"
 READS = "arn:aws:iam::123456789012:policy/Reads"
 
-ALICE = c.CreateUser(user_name="Alice")
-POLICY = c.CreatePolicy(policy_name="Reads", policy_document=SMALL)
-NO_POLICY = c.DeletePolicy(policy_arn=READS)
-UNBOUND = c.DeleteUserPermissionsBoundary(user_name="alice")
+ALICE = CreateUser(user_name="Alice")
+POLICY = CreatePolicy(policy_name="Reads", policy_document=SMALL)
+NO_POLICY = DeletePolicy(policy_arn=READS)
+UNBOUND = DeleteUserPermissionsBoundary(user_name="alice")
 AIDA: dict[str, str] = {"user_id": "AIDA1", "user_name": "Alice"}
 
 
-def attach(arn: str) -> c.AttachUserPolicy:
-    return c.AttachUserPolicy(user_name="alice", policy_arn=arn)
+def attach(arn: str) -> AttachUserPolicy:
+    return AttachUserPolicy(user_name="alice", policy_arn=arn)
 
 
-def detach(arn: str) -> c.DetachUserPolicy:
-    return c.DetachUserPolicy(user_name="alice", policy_arn=arn)
+def detach(arn: str) -> DetachUserPolicy:
+    return DetachUserPolicy(user_name="alice", policy_arn=arn)
 
 
-def put(name: str, document: str = SMALL) -> c.PutUserPolicy:
-    return c.PutUserPolicy(user_name="alice", policy_name=name, policy_document=document)
+def put(name: str, document: str = SMALL) -> PutUserPolicy:
+    return PutUserPolicy(user_name="alice", policy_name=name, policy_document=document)
 
 
-def delete(name: str) -> c.DeleteUserPolicy:
-    return c.DeleteUserPolicy(user_name="alice", policy_name=name)
+def delete(name: str) -> DeleteUserPolicy:
+    return DeleteUserPolicy(user_name="alice", policy_name=name)
 
 
-def tag(*tags: str) -> c.TagUser:
-    return c.TagUser(user_name="alice", tags=tuple(Tag(*text.split("=")) for text in tags))
+def tag(*tags: str) -> TagUser:
+    return TagUser(user_name="alice", tags=tuple(Tag(*text.split("=")) for text in tags))
 
 
-def untag(*keys: str) -> c.UntagUser:
-    return c.UntagUser(user_name="alice", tag_keys=keys)
+def untag(*keys: str) -> UntagUser:
+    return UntagUser(user_name="alice", tag_keys=keys)
 
 
-def bound(arn: str) -> c.PutUserPermissionsBoundary:
-    return c.PutUserPermissionsBoundary(user_name="alice", permissions_boundary=arn)
+def bound(arn: str) -> PutUserPermissionsBoundary:
+    return PutUserPermissionsBoundary(user_name="alice", permissions_boundary=arn)
 
 
-def attached(arn: str) -> e.UserPolicyAttached:
-    return e.UserPolicyAttached(**AIDA, policy_arn=arn, policy_name=arn.rpartition("/")[2])
+def attached(arn: str) -> UserPolicyAttached:
+    return UserPolicyAttached(**AIDA, policy_arn=arn, policy_name=arn.rpartition("/")[2])
 
 
-def detached(arn: str) -> e.UserPolicyDetached:
-    return e.UserPolicyDetached(**AIDA, policy_arn=arn)
+def detached(arn: str) -> UserPolicyDetached:
+    return UserPolicyDetached(**AIDA, policy_arn=arn)
 
 
-def was_put(name: str, document: str = SMALL) -> e.UserPolicyPut:
-    return e.UserPolicyPut(**AIDA, policy_name=name, policy_document=document)
+def was_put(name: str, document: str = SMALL) -> UserPolicyPut:
+    return UserPolicyPut(**AIDA, policy_name=name, policy_document=document)
 
 
-def deleted(name: str) -> e.UserPolicyDeleted:
-    return e.UserPolicyDeleted(**AIDA, policy_name=name)
+def deleted(name: str) -> UserPolicyDeleted:
+    return UserPolicyDeleted(**AIDA, policy_name=name)
 
 
-def tagged(*tags: str) -> e.UserTagged:
-    return e.UserTagged(**AIDA, tags=tag(*tags).tags)
+def tagged(*tags: str) -> UserTagged:
+    return UserTagged(**AIDA, tags=tag(*tags).tags)
 
 
-def bounded(arn: str, previous: str | None = None) -> e.UserPermissionsBoundaryPut:
-    return e.UserPermissionsBoundaryPut(**AIDA, permissions_boundary=arn, previous_permissions_boundary=previous)
+def bounded(arn: str, previous: str | None = None) -> UserPermissionsBoundaryPut:
+    return UserPermissionsBoundaryPut(**AIDA, permissions_boundary=arn, previous_permissions_boundary=previous)
 
 
-def restore(state: State, user_id: str = "AIDA1", parts: tuple[c.Part, ...] = PARTS) -> c.RestoreUser:
+def restore(state: State, user_id: str = "AIDA1", parts: tuple[Part, ...] = PARTS) -> RestoreUser:
     """The command that would make the user what it is in this state."""
     wanted = user_details(state, user_id)
     arns = {policy.policy_arn for policy in wanted.attached} | {wanted.permissions_boundary or ""}
     ids = {arn: policy_id for arn in arns if (policy_id := state.get(r.POLICY_ARNS, "", arn)) is not None}
-    return c.RestoreUser(user_id=user_id, wanted=wanted, parts=parts, policy_ids=ids)
+    return RestoreUser(user_id=user_id, wanted=wanted, parts=parts, policy_ids=ids)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,7 @@ def restore(state: State, user_id: str = "AIDA1", parts: tuple[c.Part, ...] = PA
         pytest.param(
             [tag("a=1")],
             [untag("a"), tag("B=1")],
-            [e.UserUntagged(**AIDA, tag_keys=("b",)), tagged("a=1")],
+            [UserUntagged(**AIDA, tag_keys=("b",)), tagged("a=1")],
             id="other tags",
         ),
         pytest.param([tagged("aws:x=1", "k=1")], [untag("k")], [tagged("k=1")], id="a reserved tag, still there"),
@@ -129,7 +144,7 @@ def restore(state: State, user_id: str = "AIDA1", parts: tuple[c.Part, ...] = PA
         pytest.param(
             [],
             [bound(ADMIN)],
-            [e.UserPermissionsBoundaryDeleted(**AIDA, permissions_boundary=ADMIN)],
+            [UserPermissionsBoundaryDeleted(**AIDA, permissions_boundary=ADMIN)],
             id="boundary set",
         ),
         pytest.param(
@@ -141,7 +156,7 @@ def restore(state: State, user_id: str = "AIDA1", parts: tuple[c.Part, ...] = PA
     ],
 )
 def test_the_user_is_made_what_it_was(
-    given: Callable[..., Any], then: list[c.Command], since: list[c.Command], events: list[e.Event]
+    given: Callable[..., Any], then: list[Command], since: list[Command], events: list[Event]
 ) -> None:
     """By the events of ordinary commands, and by none where it is so already."""
     account = given(ALICE, POLICY, *then)
@@ -160,7 +175,7 @@ def test_the_user_is_made_what_it_was(
         ("permissions_boundary", [bounded(READS)]),
     ],
 )
-def test_only_the_parts_asked_for_are_restored(given: Callable[..., Any], part: c.Part, events: list[e.Event]) -> None:
+def test_only_the_parts_asked_for_are_restored(given: Callable[..., Any], part: Part, events: list[Event]) -> None:
     """The others stay as they are, whatever they were."""
     account = given(ALICE, POLICY, attach(ADMIN), put("a"), tag("k=1"), bound(READS))
     command = restore(account.account, parts=(part,))
@@ -172,17 +187,17 @@ def test_a_user_is_found_by_its_id(given: Callable[..., Any]) -> None:
     """It may have another name now, which it keeps, and another user may have its old one."""
     account = given(ALICE, attach(ADMIN))
     command = restore(account.account)
-    account.also(detach(ADMIN), c.UpdateUser(user_name="alice", new_user_name="carol"), ALICE)
+    account.also(detach(ADMIN), UpdateUser(user_name="alice", new_user_name="carol"), ALICE)
 
     account.when(restore_user, command).then(msgspec.structs.replace(attached(ADMIN), user_name="carol"))
 
 
 @pytest.mark.parametrize("since", [[], [ALICE]], ids=["gone", "another of that name"])
-def test_a_deleted_user_is_not_restored(given: Callable[..., Any], since: list[c.Command]) -> None:
+def test_a_deleted_user_is_not_restored(given: Callable[..., Any], since: list[Command]) -> None:
     """A user of the same name is another one, and a restore makes none."""
     account = given(ALICE)
     command = restore(account.account)
-    account.also(c.DeleteUser(user_name="alice"), *since)
+    account.also(DeleteUser(user_name="alice"), *since)
 
     account.when(restore_user, command).refused(
         NoSuchEntity,
@@ -290,9 +305,9 @@ def test_a_lowered_quota_is_a_conflict_of_what_goes_beyond_it(
 def test_a_policy_deleted_since_is_a_conflict(
     given: Callable[..., Any],
     moment: Callable[..., Any],
-    then: c.Command,
-    before_deletion: c.Command,
-    after: list[c.Command],
+    then: Command,
+    before_deletion: Command,
+    after: list[Command],
     conflict: Conflict,
 ) -> None:
     """One made anew under the same ARN is another policy. It stays where it is; the rest of the plan goes on."""
@@ -310,7 +325,7 @@ def test_another_version_of_a_policy_is_no_conflict(given: Callable[..., Any]) -
     """The policy is the same, and says what it says now."""
     account = given(ALICE, POLICY, attach(READS))
     command = restore(account.account)
-    version = c.CreatePolicyVersion(policy_arn=READS, policy_document=LARGE, set_as_default=True)
+    version = CreatePolicyVersion(policy_arn=READS, policy_document=LARGE, set_as_default=True)
 
     account.also(version, detach(READS)).when(restore_user, command).then(attached(READS))
 
@@ -341,7 +356,7 @@ def test_a_recorded_refusal_tells_the_conflicts_again() -> None:
 # Whatever happened
 
 
-def things(user: UserDetails, part: c.Part) -> dict[str, Any]:
+def things(user: UserDetails, part: Part) -> dict[str, Any]:
     """What a part of a user holds, by the names that conflicts have, in lower case; a user has one boundary."""
     match part:
         case "attached":
@@ -354,16 +369,14 @@ def things(user: UserDetails, part: c.Part) -> dict[str, Any]:
             return {"boundary": user.permissions_boundary}
 
 
-def fold(world: World, events: Iterable[e.Event]) -> Account:
+def fold(world: World, events: Iterable[Event]) -> Account:
     account = Account("111122223333", world)
     for event in events:
         account.apply(event.changes())
     return account
 
 
-def assert_restores(
-    account: Account, command: c.RestoreUser, moment: c.Moment, contents: Callable[[Account], Any]
-) -> None:
+def assert_restores(account: Account, command: RestoreUser, moment: Moment, contents: Callable[[Account], Any]) -> None:
     """Conflicts, and what was not asked for, stay as they are; all else becomes what it was."""
     before = contents(account)
     if account.get(r.USER, command.user_id) is None:
@@ -411,8 +424,8 @@ def test_after_a_restore_all_is_as_it_was_but_for_conflicts_and_what_was_not_ask
     drawn = [*chain(*data.draw(st.lists(steps, min_size=8, max_size=8)))]
     at = moment(Counter(), NOW)
     account = Account("111122223333", world)
-    events: list[e.Event] = []
-    pasts: list[c.RestoreUser] = []
+    events: list[Event] = []
+    pasts: list[RestoreUser] = []
     for number, (decide, command) in enumerate(drawn + pick.choices(drawn, k=100)):
         with suppress(IamError):
             decided = decide(account, command, at)

@@ -6,22 +6,14 @@ from typing import Any
 
 import pytest
 
-from iam.commands import (
-    Command,
-    CreatePolicy,
-    CreateUser,
-    ListPolicyTags,
-    ListUserTags,
-    TagPolicy,
-    TagUser,
-    UntagPolicy,
-    UntagUser,
-)
+from iam.commands import Command
 from iam.errors import AccessDenied, IamError, InvalidInput, NoSuchEntity, ValidationError
-from iam.events import PolicyTagged, PolicyUntagged, UserTagged, UserUntagged
-from iam.policies import list_policy_tags, tag_policy, untag_policy
+from iam.events.policies import PolicyTagged, PolicyUntagged
+from iam.events.users import UserTagged, UserUntagged
+from iam.policies import CreatePolicy, ListPolicyTags, TagPolicy, UntagPolicy, list_policy_tags
 from iam.relations import Tag
-from iam.users import list_user_tags, tag_user, untag_user
+from iam.tags import list_thing_tags, tag_thing, untag_thing
+from iam.users import CreateUser, ListUserTags, TagUser, UntagUser
 
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 READS = "arn:aws:iam::123456789012:policy/reads"
@@ -57,23 +49,23 @@ def unmark(text: str, arn: str = READS) -> UntagPolicy:
 @pytest.mark.parametrize(
     ("decide", "command", "refusal", "message"),
     [
-        (tag_user, tag("Aws:a= a= A=", "nobody"), InvalidInput, RESERVED_KEY),
+        (tag_thing, tag("Aws:a= a= A=", "nobody"), InvalidInput, RESERVED_KEY),
         (
-            tag_user,
+            tag_thing,
             tag("a= A=", "nobody"),
             InvalidInput,
             "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
         ),
-        (tag_user, tag("a=", "nobody"), NoSuchEntity, "The user with name nobody cannot be found."),
-        (untag_user, untag("a", "nobody"), NoSuchEntity, "The user with name nobody cannot be found."),
-        (tag_policy, mark("AWS:= a= a=", "x"), InvalidInput, RESERVED_KEY),
-        (tag_policy, mark("a= a=", "x"), InvalidInput, "Duplicate tag keys found."),
-        (tag_policy, mark("a=", "x"), ValidationError, "ARN x is not valid."),
-        (tag_policy, mark("a=", ADMIN), AccessDenied, "Cannot tag policies outside your own account."),
-        (tag_policy, mark("a=", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
-        (untag_policy, unmark("a", "x"), ValidationError, "ARN x is not valid."),
-        (untag_policy, unmark("a", ADMIN), AccessDenied, "Cannot untag policies outside your own account."),
-        (untag_policy, unmark("a", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
+        (tag_thing, tag("a=", "nobody"), NoSuchEntity, "The user with name nobody cannot be found."),
+        (untag_thing, untag("a", "nobody"), NoSuchEntity, "The user with name nobody cannot be found."),
+        (tag_thing, mark("AWS:= a= a=", "x"), InvalidInput, RESERVED_KEY),
+        (tag_thing, mark("a= a=", "x"), InvalidInput, "Duplicate tag keys found."),
+        (tag_thing, mark("a=", "x"), ValidationError, "ARN x is not valid."),
+        (tag_thing, mark("a=", ADMIN), AccessDenied, "Cannot tag policies outside your own account."),
+        (tag_thing, mark("a=", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
+        (untag_thing, unmark("a", "x"), ValidationError, "ARN x is not valid."),
+        (untag_thing, unmark("a", ADMIN), AccessDenied, "Cannot untag policies outside your own account."),
+        (untag_thing, unmark("a", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
     ],
 )
 def test_refusals_of_tagging_stand_in_their_order(
@@ -87,7 +79,7 @@ def test_a_user_s_key_in_another_spelling_replaces_spelling_and_value(given: Cal
     """A user has one tag for all spellings of a key."""
     user = given(ALICE, tag("somekey=1 other=2"))
 
-    user.when(tag_user, tag("Somekey=1")).then(UserTagged(user_id="AIDA1", user_name="alice", tags=pairs("Somekey=1")))
+    user.when(tag_thing, tag("Somekey=1")).then(UserTagged(user_id="AIDA1", user_name="alice", tags=pairs("Somekey=1")))
     assert user_tags(user.also(tag("SomeKey=3")).account) == pairs("other=2 SomeKey=3")
 
 
@@ -95,7 +87,7 @@ def test_a_policy_s_keys_differ_by_case(given: Callable[..., Any]) -> None:
     """`a` and `A` live side by side, and only the one that is spelled so is removed."""
     policy = given(POLICY, mark("a=1 A=2"))
 
-    policy.when(untag_policy, unmark("a")).then(PolicyUntagged(policy_id="ANPA1", policy_arn=READS, tag_keys=("a",)))
+    policy.when(untag_thing, unmark("a")).then(PolicyUntagged(policy_id="ANPA1", policy_arn=READS, tag_keys=("a",)))
     assert policy_tags(policy.account) == pairs("A=2 a=1")
 
 
@@ -103,28 +95,30 @@ def test_only_tags_that_say_something_new_are_recorded(given: Callable[..., Any]
     """Tags said again change nothing; an empty value is a value."""
     user, policy = given(ALICE, tag("a=1 b=")), given(POLICY, mark("a=1 b="))
 
-    user.when(tag_user, tag("a=1 b=")).nothing()
-    user.when(tag_user, tag("a=1 b=2", "ALICE")).then(UserTagged(user_id="AIDA1", user_name="alice", tags=pairs("b=2")))
-    policy.when(tag_policy, mark("b= a=1")).nothing()
-    policy.when(tag_policy, mark("a= c=")).then(PolicyTagged(policy_id="ANPA1", policy_arn=READS, tags=pairs("a= c=")))
+    user.when(tag_thing, tag("a=1 b=")).nothing()
+    user.when(tag_thing, tag("a=1 b=2", "ALICE")).then(
+        UserTagged(user_id="AIDA1", user_name="alice", tags=pairs("b=2"))
+    )
+    policy.when(tag_thing, mark("b= a=1")).nothing()
+    policy.when(tag_thing, mark("a= c=")).then(PolicyTagged(policy_id="ANPA1", policy_arn=READS, tags=pairs("a= c=")))
 
 
 def test_only_tags_that_are_there_are_removed(given: Callable[..., Any]) -> None:
     """A key that is absent, or given twice, is no error."""
     user, policy = given(ALICE, tag("Ab=1 b=2")), given(POLICY, mark("Ab=1 b=2"))
 
-    user.when(untag_user, untag("aB absent AB")).then(
+    user.when(untag_thing, untag("aB absent AB")).then(
         UserUntagged(user_id="AIDA1", user_name="alice", tag_keys=("ab",))
     )
-    user.when(untag_user, untag("absent")).nothing()
-    policy.when(untag_policy, unmark("Ab absent Ab")).then(
+    user.when(untag_thing, untag("absent")).nothing()
+    policy.when(untag_thing, unmark("Ab absent Ab")).then(
         PolicyUntagged(policy_id="ANPA1", policy_arn=READS, tag_keys=("Ab",))
     )
-    policy.when(untag_policy, unmark("ab")).nothing()
+    policy.when(untag_thing, unmark("ab")).nothing()
 
 
 def user_tags(account: Any, after: str = "") -> tuple[Tag, ...]:
-    return tuple(found for _, found in list_user_tags(account, ListUserTags(user_name="ALICE"), after))
+    return tuple(found for _, found in list_thing_tags(account, ListUserTags(user_name="ALICE"), after))
 
 
 def policy_tags(account: Any, after: str = "") -> tuple[Tag, ...]:
@@ -158,7 +152,7 @@ def test_the_tags_of_an_unknown_policy_are_refused(given: Callable[..., Any]) ->
 def test_a_list_of_tags_goes_on_behind_its_key_whatever_came_and_went(given: Callable[..., Any]) -> None:
     """Tags removed from an earlier page push none past the reader, and those added there are not shown late."""
     user = given(ALICE, tag("a= b= c= d="))
-    after = list(list_user_tags(user.account, ListUserTags(user_name="alice"), ""))[1][0]
+    after = list(list_thing_tags(user.account, ListUserTags(user_name="alice"), ""))[1][0]
 
     assert user_tags(user.also(untag("a b"), tag("A1= aa= B=")).account, after) == pairs("c= d= A1= aa=")
 
@@ -173,7 +167,7 @@ def test_keys_that_begin_alike_are_each_listed_once(given: Callable[..., Any], s
     found: list[str] = []
     after = ""
     for _ in range(0, len(keys), size):
-        page = list(islice(list_user_tags(user.account, ListUserTags(user_name="alice"), after), size))
+        page = list(islice(list_thing_tags(user.account, ListUserTags(user_name="alice"), after), size))
         found += [item.key for _, item in page]
         after = page[-1][0]
     assert found == keys

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from iam import commands as c
+from iam.attached_policies import AttachedPolicy, AttachUserPolicy, DetachUserPolicy
+from iam.boundaries import PutUserPermissionsBoundary
+from iam.commands import Command
 from iam.document_diff import BeforeAfter, DocumentDiff, ElementDiff, StatementDiff
+from iam.identities import USER
+from iam.inline_policies import PutUserPolicy
+from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy, SetDefaultPolicyVersion
 from iam.relations import Tag
-from iam.user_details import AttachedPolicy, InlinePolicy, UserDetails, governing_documents, user_details
+from iam.user_details import InlinePolicy, UserDetails, governing_documents, user_details
 from iam.user_diff import InlineDiff, ManagedDiff, TagDiff, UserDiff, diff_users
-from iam.users import find_user
+from iam.users import CreateUser
 
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}'
 SPACED = ALLOW.replace(",", ", ")
@@ -150,18 +155,18 @@ def test_a_bare_user_that_replaces_a_bare_one_is_a_difference() -> None:
     assert diff_users(bare, msgspec.structs.replace(bare, user_id="AIDA2")) == UserDiff(replaced=True)
 
 
-CREATE_READS = c.CreatePolicy(policy_name="reads", policy_document=ALLOW)
-ATTACH_READS = c.AttachUserPolicy(user_name="alice", policy_arn=READS_ARN)
-BOUND_BY_READS = c.PutUserPermissionsBoundary(user_name="alice", permissions_boundary=READS_ARN)
-DENY_VERSION = c.CreatePolicyVersion(policy_arn=READS_ARN, policy_document=DENY, set_as_default=True)
+CREATE_READS = CreatePolicy(policy_name="reads", policy_document=ALLOW)
+ATTACH_READS = AttachUserPolicy(user_name="alice", policy_arn=READS_ARN)
+BOUND_BY_READS = PutUserPermissionsBoundary(user_name="alice", permissions_boundary=READS_ARN)
+DENY_VERSION = CreatePolicyVersion(policy_arn=READS_ARN, policy_document=DENY, set_as_default=True)
 ANEW = (
-    c.DetachUserPolicy(user_name="alice", policy_arn=READS_ARN),
-    c.DeletePolicy(policy_arn=READS_ARN),
-    c.CreatePolicy(policy_name="reads", policy_document=DENY),
+    DetachUserPolicy(user_name="alice", policy_arn=READS_ARN),
+    DeletePolicy(policy_arn=READS_ARN),
+    CreatePolicy(policy_name="reads", policy_document=DENY),
     ATTACH_READS,
 )
 
-MANAGED: dict[str, tuple[c.Command, list[c.Command], tuple[ManagedDiff, ...]]] = {
+MANAGED: dict[str, tuple[Command, list[Command], tuple[ManagedDiff, ...]]] = {
     "another default version": (
         ATTACH_READS,
         [DENY_VERSION],
@@ -181,12 +186,12 @@ MANAGED: dict[str, tuple[c.Command, list[c.Command], tuple[ManagedDiff, ...]]] =
     ),
     "a default version of before, set again": (
         ATTACH_READS,
-        [DENY_VERSION, c.SetDefaultPolicyVersion(policy_arn=READS_ARN, version_id="v1")],
+        [DENY_VERSION, SetDefaultPolicyVersion(policy_arn=READS_ARN, version_id="v1")],
         (),
     ),
     "detached meanwhile": (ATTACH_READS, [DENY_VERSION, ANEW[0]], ()),
     "attached only after": (
-        c.AttachUserPolicy(user_name="alice", policy_arn=ADMIN.policy_arn),
+        AttachUserPolicy(user_name="alice", policy_arn=ADMIN.policy_arn),
         [DENY_VERSION, ATTACH_READS],
         (),
     ),
@@ -197,7 +202,7 @@ MANAGED: dict[str, tuple[c.Command, list[c.Command], tuple[ManagedDiff, ...]]] =
 def test_a_managed_policy_that_says_something_else_is_told(name: str, given: Callable[..., Any]) -> None:
     """Where the user carries it at both ends: what the user may do has changed, though nothing of the user has."""
     carries, meanwhile, expected = MANAGED[name]
-    history = given(c.CreateUser(user_name="alice"), CREATE_READS, carries)
+    history = given(CreateUser(user_name="alice"), CREATE_READS, carries)
     before = user_details(history.account, "AIDA1")
     governing = governing_documents(history.account, before)
     history.also(*meanwhile)
@@ -210,12 +215,12 @@ def test_a_managed_policy_that_says_something_else_is_told(name: str, given: Cal
 def test_what_governs_a_user_is_the_default_versions_of_what_it_carries(given: Callable[..., Any]) -> None:
     """AWS's policies from the catalogue, the account's own, and the boundary; once where it is both."""
     history = given(
-        c.CreateUser(user_name="alice"),
+        CreateUser(user_name="alice"),
         CREATE_READS,
         DENY_VERSION,
         ATTACH_READS,
         BOUND_BY_READS,
-        c.AttachUserPolicy(user_name="alice", policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"),
+        AttachUserPolicy(user_name="alice", policy_arn="arn:aws:iam::aws:policy/ReadOnlyAccess"),
     )
 
     assert governing_documents(history.account, user_details(history.account, "AIDA1")) == {
@@ -234,15 +239,15 @@ def test_a_policy_that_is_not_known_governs_nothing(given: Callable[..., Any]) -
 def test_the_details_of_a_user_are_ordered_by_name(given: Callable[..., Any]) -> None:
     """Ignoring case; tags as AWS lists them. So a difference is ordered too."""
     history = given(
-        c.CreateUser(user_name="alice", tags=(Tag("longer", "1"), Tag("b", "2"))),
+        CreateUser(user_name="alice", tags=(Tag("longer", "1"), Tag("b", "2"))),
         CREATE_READS,
         ATTACH_READS,
-        c.AttachUserPolicy(user_name="alice", policy_arn=ADMIN.policy_arn),
-        c.PutUserPolicy(user_name="alice", policy_name="b", policy_document=ALLOW),
-        c.PutUserPolicy(user_name="alice", policy_name="C", policy_document=DENY),
-        c.PutUserPolicy(user_name="alice", policy_name="A", policy_document=DENY),
+        AttachUserPolicy(user_name="alice", policy_arn=ADMIN.policy_arn),
+        PutUserPolicy(user_name="alice", policy_name="b", policy_document=ALLOW),
+        PutUserPolicy(user_name="alice", policy_name="C", policy_document=DENY),
+        PutUserPolicy(user_name="alice", policy_name="A", policy_document=DENY),
     )
-    details = user_details(history.account, find_user(history.account, "ALICE"))
+    details = user_details(history.account, USER.find(history.account, "ALICE"))
 
     assert [policy.policy_name for policy in details.attached] == ["AdministratorAccess", "reads"]
     assert [policy.policy_name for policy in details.inline] == ["A", "b", "C"]

@@ -5,16 +5,13 @@ from typing import Any
 
 import pytest
 
-from iam.commands import (
+from iam.attached_policies import (
     AttachUserPolicy,
-    CreatePolicy,
-    CreateUser,
-    DeleteUserPolicy,
     DetachUserPolicy,
-    GetUserPolicy,
     ListAttachedUserPolicies,
-    ListUserPolicies,
-    PutUserPolicy,
+    attach_policy,
+    detach_policy,
+    list_attached_policies,
 )
 from iam.errors import (
     IamError,
@@ -24,18 +21,22 @@ from iam.errors import (
     PolicyNotAttachable,
     ValidationError,
 )
-from iam.events import UserPolicyAttached, UserPolicyDeleted, UserPolicyDetached, UserPolicyPut
+from iam.events.users import UserPolicyAttached, UserPolicyDeleted, UserPolicyDetached, UserPolicyPut
+from iam.identities import USER
+from iam.inline_policies import (
+    DeleteUserPolicy,
+    GetUserPolicy,
+    ListUserPolicies,
+    PutUserPolicy,
+    delete_inline_policy,
+    get_inline_policy,
+    list_inline_policies,
+    put_policy,
+)
+from iam.policies import CreatePolicy
 from iam.quotas import Quotas
 from iam.relations import InlinePolicy
-from iam.user_policies import (
-    attach_user_policy,
-    delete_user_policy,
-    detach_user_policy,
-    get_user_policy,
-    list_attached_user_policies,
-    list_user_policies,
-    put_user_policy,
-)
+from iam.users import CreateUser
 
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 DENY = ALLOW.replace("Allow", "Deny")
@@ -71,7 +72,7 @@ def delete(name: str, user: str = "alice") -> DeleteUserPolicy:
 @pytest.mark.parametrize(("arn", "name"), [(READS, "Reads"), (ADMIN, "AdministratorAccess"), (BILLING, "Billing")])
 def test_a_policy_of_the_account_or_of_aws_is_attached(given: Callable[..., Any], arn: str, name: str) -> None:
     """The event spells the user as stored, whatever the caller wrote."""
-    given(ALICE, POLICY).when(attach_user_policy, attach(arn, "ALICE")).then(
+    given(ALICE, POLICY).when(attach_policy, attach(arn, "ALICE")).then(
         UserPolicyAttached(user_id="AIDA1", user_name="Alice", policy_arn=arn, policy_name=name)
     )
 
@@ -103,22 +104,22 @@ def test_refusals_of_attaching_stand_in_their_order(
     """The user has one policy and may have no other, so every row has the fault of the last one too."""
     full = given(ALICE, POLICY, attach(ADMIN), quotas=Quotas(policies_per_user=1))
 
-    full.when(attach_user_policy, command).refused(refusal, message)
+    full.when(attach_policy, command).refused(refusal, message)
 
 
 def test_attaching_again_changes_nothing(given: Callable[..., Any]) -> None:
     """Also where the quota is used up, and in another spelling of the user's name."""
     full = given(ALICE, attach(ADMIN), quotas=Quotas(policies_per_user=1))
 
-    full.when(attach_user_policy, attach(ADMIN, "aLICE")).nothing()
+    full.when(attach_policy, attach(ADMIN, "aLICE")).nothing()
 
 
 def test_a_policy_is_detached_once(given: Callable[..., Any]) -> None:
     """Not attached any more is the refusal of one that never was."""
-    given(ALICE, attach(ADMIN)).when(detach_user_policy, detach(ADMIN, "ALICE")).then(
+    given(ALICE, attach(ADMIN)).when(detach_policy, detach(ADMIN, "ALICE")).then(
         UserPolicyDetached(user_id="AIDA1", user_name="Alice", policy_arn=ADMIN)
     )
-    given(ALICE, attach(ADMIN), detach(ADMIN)).when(detach_user_policy, detach(ADMIN)).refused(
+    given(ALICE, attach(ADMIN), detach(ADMIN)).when(detach_policy, detach(ADMIN)).refused(
         NoSuchEntity, f"Policy {ADMIN} was not found."
     )
 
@@ -137,12 +138,12 @@ def test_refusals_of_detaching_stand_in_their_order(
     given: Callable[..., Any], command: DetachUserPolicy, refusal: type[IamError], message: str
 ) -> None:
     """Not attached and not existing are one refusal."""
-    given(ALICE, POLICY).when(detach_user_policy, command).refused(refusal, message)
+    given(ALICE, POLICY).when(detach_policy, command).refused(refusal, message)
 
 
 def attached(account: Any, prefix: str = "/", after: str = "") -> list[str]:
     query = ListAttachedUserPolicies(user_name="ALICE", path_prefix=prefix)
-    return [arn for _, arn in list_attached_user_policies(account, query, after)]
+    return [policy.policy_arn for _, policy in list_attached_policies(account, query, after)]
 
 
 def test_attached_policies_are_listed_by_name(given: Callable[..., Any]) -> None:
@@ -167,7 +168,7 @@ def test_the_list_of_attached_policies_goes_on_behind_its_key(given: Callable[..
     """Also when the policy at which the page ended was detached since."""
     user = given(ALICE, POLICY, *map(attach, (READS, BILLING)))
     query = ListAttachedUserPolicies(user_name="alice")
-    after = next(list_attached_user_policies(user.account, query, ""))[0]
+    after = next(list_attached_policies(user.account, query, ""))[0]
 
     assert attached(user.also(detach(BILLING), attach(ADMIN)).account, after=after) == [READS]
 
@@ -177,13 +178,13 @@ def test_the_list_of_attached_policies_goes_on_behind_its_key(given: Callable[..
 
 def test_an_inline_policy_keeps_its_first_spelling(given: Callable[..., Any]) -> None:
     """A name in another case replaces the document and not the name, until the policy is deleted."""
-    given(ALICE).when(put_user_policy, put("MixedName", user="ALICE")).then(
+    given(ALICE).when(put_policy, put("MixedName", user="ALICE")).then(
         UserPolicyPut(user_id="AIDA1", user_name="Alice", policy_name="MixedName", policy_document=ALLOW)
     )
-    given(ALICE, put("MixedName")).when(put_user_policy, put("mixedname", DENY)).then(
+    given(ALICE, put("MixedName")).when(put_policy, put("mixedname", DENY)).then(
         UserPolicyPut(user_id="AIDA1", user_name="Alice", policy_name="MixedName", policy_document=DENY)
     )
-    given(ALICE, put("MixedName"), delete("MIXEDNAME")).when(put_user_policy, put("mixedname")).then(
+    given(ALICE, put("MixedName"), delete("MIXEDNAME")).when(put_policy, put("mixedname")).then(
         UserPolicyPut(user_id="AIDA1", user_name="Alice", policy_name="mixedname", policy_document=ALLOW)
     )
 
@@ -192,8 +193,8 @@ def test_the_same_document_again_changes_nothing(given: Callable[..., Any]) -> N
     """Same means character for character: white space is kept, so it counts as another document."""
     spaced = ALLOW + " "
 
-    given(ALICE, put("own")).when(put_user_policy, put("OWN")).nothing()
-    given(ALICE, put("own")).when(put_user_policy, put("own", spaced)).then(
+    given(ALICE, put("own")).when(put_policy, put("OWN")).nothing()
+    given(ALICE, put("own")).when(put_policy, put("own", spaced)).then(
         UserPolicyPut(user_id="AIDA1", user_name="Alice", policy_name="own", policy_document=spaced)
     )
 
@@ -215,17 +216,17 @@ def test_refusals_of_putting_stand_in_their_order(
     given: Callable[..., Any], command: PutUserPolicy, refusal: type[IamError], message: str
 ) -> None:
     """Each row also has the fault of a later one, and the earlier guard answers."""
-    given(ALICE).when(put_user_policy, command).refused(refusal, message)
+    given(ALICE).when(put_policy, command).refused(refusal, message)
 
 
 def test_an_inline_policy_may_be_of_the_older_version(given: Callable[..., Any]) -> None:
     """Unlike a managed one."""
-    assert given(ALICE).when(put_user_policy, put("own", ALLOW.replace("2012", "2008"))).events
+    assert given(ALICE).when(put_policy, put("own", ALLOW.replace("2012", "2008"))).events
 
 
 def test_an_inline_policy_is_deleted_in_any_spelling(given: Callable[..., Any]) -> None:
     """The event has the stored one."""
-    given(ALICE, put("Own")).when(delete_user_policy, delete("oWN", "ALICE")).then(
+    given(ALICE, put("Own")).when(delete_inline_policy, delete("oWN", "ALICE")).then(
         UserPolicyDeleted(user_id="AIDA1", user_name="Alice", policy_name="Own")
     )
 
@@ -241,9 +242,9 @@ def test_an_inline_policy_that_is_not_there_is_named(given: Callable[..., Any], 
     """Reading and deleting refuse alike, the user before the policy."""
     alice = given(ALICE, put("own"))
 
-    alice.when(delete_user_policy, delete("Absent", user)).refused(NoSuchEntity, message)
+    alice.when(delete_inline_policy, delete("Absent", user)).refused(NoSuchEntity, message)
     with pytest.raises(NoSuchEntity) as refused:
-        get_user_policy(alice.account, GetUserPolicy(user_name=user, policy_name="Absent"))
+        get_inline_policy(alice.account, GetUserPolicy(user_name=user, policy_name="Absent"))
     assert refused.value.message == message
 
 
@@ -252,19 +253,19 @@ def test_an_inline_policy_is_shown_as_asked_for_and_its_document_as_put(given: C
     document = "\n" + ALLOW.replace(",", ",\n  ")
     account = given(ALICE, put("Own", document)).account
 
-    shown = get_user_policy(account, GetUserPolicy(user_name="ALICE", policy_name="oWn"))
-    assert shown == ("Alice", InlinePolicy("oWn", document))
+    shown = get_inline_policy(account, GetUserPolicy(user_name="ALICE", policy_name="oWn"))
+    assert (shown.kind, shown.name, shown.policy) == (USER, "Alice", InlinePolicy("oWn", document))
     assert inline(account) == ["Own"]
 
 
 def inline(account: Any, after: str = "") -> list[str]:
-    return [name for _, name in list_user_policies(account, ListUserPolicies(user_name="alice"), after)]
+    return [name for _, name in list_inline_policies(account, ListUserPolicies(user_name="alice"), after)]
 
 
 def test_inline_policies_are_listed_by_name_and_resumed_behind_it(given: Callable[..., Any]) -> None:
     """Ignoring case; the list goes on where it was left, whatever came and went."""
     user = given(ALICE, put("d"), put("B"), put("a"), put("C"))
-    after = list(list_user_policies(user.account, ListUserPolicies(user_name="alice"), ""))[1][0]
+    after = list(list_inline_policies(user.account, ListUserPolicies(user_name="alice"), ""))[1][0]
 
     assert inline(user.account) == ["a", "B", "C", "d"]
     assert inline(user.also(delete("b"), delete("c"), put("A1"), put("e")).account, after) == ["d", "e"]

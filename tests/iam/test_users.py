@@ -6,41 +6,40 @@ from typing import Any
 
 import pytest
 
-from iam.commands import (
-    AttachUserPolicy,
-    Command,
-    CreatePolicy,
-    CreateUser,
-    DeletePolicy,
-    DeleteUser,
+from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, ListAttachedUserPolicies, list_attached_policies
+from iam.boundaries import (
     DeleteUserPermissionsBoundary,
-    DeleteUserPolicy,
-    DetachUserPolicy,
-    GetUser,
-    ListAttachedUserPolicies,
-    ListUserPolicies,
-    ListUsers,
-    ListUserTags,
     PutUserPermissionsBoundary,
-    PutUserPolicy,
-    TagUser,
-    UpdateUser,
+    delete_permissions_boundary,
+    put_permissions_boundary,
 )
+from iam.commands import Command
 from iam.errors import DeleteConflict, EntityAlreadyExists, IamError, InvalidInput, LimitExceeded, NoSuchEntity
-from iam.events import UserCreated, UserDeleted, UserPermissionsBoundaryDeleted, UserPermissionsBoundaryPut, UserUpdated
-from iam.policies import delete_policy
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserUpdated,
+)
+from iam.inline_policies import DeleteUserPolicy, ListUserPolicies, PutUserPolicy, list_inline_policies
+from iam.policies import CreatePolicy, DeletePolicy, delete_policy
 from iam.quotas import Quotas
 from iam.relations import Tag
-from iam.user_policies import list_attached_user_policies, list_user_policies
+from iam.tags import list_thing_tags
 from iam.users import (
+    CreateUser,
+    DeleteUser,
+    GetUser,
+    ListUsers,
+    ListUserTags,
+    TagUser,
+    UpdateUser,
     User,
     create_user,
     delete_user,
-    delete_user_permissions_boundary,
     get_user,
-    list_user_tags,
     list_users,
-    put_user_permissions_boundary,
     update_user,
 )
 
@@ -127,7 +126,7 @@ def test_a_boundary_is_a_policy_that_users_can_carry(given: Callable[..., Any], 
     put = PutUserPermissionsBoundary(user_name="alice", permissions_boundary=arn)
 
     given(ALICE).when(create_user, created).refused(NoSuchEntity, scope(arn))
-    given(ALICE).when(put_user_permissions_boundary, put).refused(NoSuchEntity, scope(arn))
+    given(ALICE).when(put_permissions_boundary, put).refused(NoSuchEntity, scope(arn))
 
 
 def test_a_name_is_free_again_after_deletion_and_the_id_is_not(given: Callable[..., Any]) -> None:
@@ -165,9 +164,9 @@ def test_without_a_name_the_root_user_is_shown(given: Callable[..., Any]) -> Non
     "read",
     [
         lambda state: get_user(state, GetUser(user_name="Nobody")),
-        lambda state: list_user_tags(state, ListUserTags(user_name="Nobody"), ""),
-        lambda state: list_user_policies(state, ListUserPolicies(user_name="Nobody"), ""),
-        lambda state: list_attached_user_policies(state, ListAttachedUserPolicies(user_name="Nobody"), ""),
+        lambda state: list_thing_tags(state, ListUserTags(user_name="Nobody"), ""),
+        lambda state: list_inline_policies(state, ListUserPolicies(user_name="Nobody"), ""),
+        lambda state: list_attached_policies(state, ListAttachedUserPolicies(user_name="Nobody"), ""),
     ],
     ids=["GetUser", "ListUserTags", "ListUserPolicies", "ListAttachedUserPolicies"],
 )
@@ -300,9 +299,9 @@ def test_all_that_hangs_from_a_user_stays_with_it(given: Callable[..., Any]) -> 
     assert get_user(account, GetUser(user_name="lisa")) == User(
         "AIDA1", "Lisa", "/new/", "arn:aws:iam::123456789012:user/new/Lisa", BEFORE, (Tag("team", "a"),), ADMIN
     )
-    attached = list_attached_user_policies(account, ListAttachedUserPolicies(user_name="lisa"), "")
-    assert [arn for _, arn in attached] == [READ_ONLY]
-    assert [name for _, name in list_user_policies(account, ListUserPolicies(user_name="lisa"), "")] == ["Own"]
+    attached = list_attached_policies(account, ListAttachedUserPolicies(user_name="lisa"), "")
+    assert [policy.policy_arn for _, policy in attached] == [READ_ONLY]
+    assert [name for _, name in list_inline_policies(account, ListUserPolicies(user_name="lisa"), "")] == ["Own"]
     assert listed(account) == ["Lisa"]
 
 
@@ -363,18 +362,18 @@ def test_refusals_of_a_boundary_stand_in_their_order(
     given: Callable[..., Any], command: Command, refusal: type[IamError], message: str
 ) -> None:
     """What is no ARN is InvalidInput here, though it is ValidationError where policies are attached."""
-    given(ALICE).when(put_user_permissions_boundary, command).refused(refusal, message)
+    given(ALICE).when(put_permissions_boundary, command).refused(refusal, message)
 
 
 def test_a_boundary_replaces_the_one_before(given: Callable[..., Any]) -> None:
     """The event names both; setting the same one again is fine and changes nothing."""
     other = PutUserPermissionsBoundary(user_name="ALICE", permissions_boundary=READ_ONLY)
 
-    given(ALICE).when(put_user_permissions_boundary, BOUND).then(
+    given(ALICE).when(put_permissions_boundary, BOUND).then(
         UserPermissionsBoundaryPut(user_id="AIDA1", user_name="alice", permissions_boundary=ADMIN)
     )
-    given(ALICE, BOUND).when(put_user_permissions_boundary, BOUND).nothing()
-    given(ALICE, BOUND).when(put_user_permissions_boundary, other).then(
+    given(ALICE, BOUND).when(put_permissions_boundary, BOUND).nothing()
+    given(ALICE, BOUND).when(put_permissions_boundary, other).then(
         UserPermissionsBoundaryPut(
             user_id="AIDA1",
             user_name="alice",
@@ -388,12 +387,10 @@ def test_a_boundary_is_lifted_once(given: Callable[..., Any]) -> None:
     """AWS refuses when there is none, or no such user."""
     lift = DeleteUserPermissionsBoundary(user_name="ALICE")
 
-    given(ALICE, BOUND).when(delete_user_permissions_boundary, lift).then(
+    given(ALICE, BOUND).when(delete_permissions_boundary, lift).then(
         UserPermissionsBoundaryDeleted(user_id="AIDA1", user_name="alice", permissions_boundary=ADMIN)
     )
-    given(ALICE, BOUND, lift).when(delete_user_permissions_boundary, lift).refused(
+    given(ALICE, BOUND, lift).when(delete_permissions_boundary, lift).refused(
         NoSuchEntity, "The user with name alice does not have a permissions boundary."
     )
-    given().when(delete_user_permissions_boundary, lift).refused(
-        NoSuchEntity, "The user with name ALICE cannot be found."
-    )
+    given().when(delete_permissions_boundary, lift).refused(NoSuchEntity, "The user with name ALICE cannot be found.")

@@ -8,7 +8,7 @@ import pytest
 from eventstore.memory import MemoryLog
 from eventstore.record import Row, leaf_hash
 from iam import relations as r
-from iam.events import UserCreated
+from iam.events.users import UserCreated
 from iam.state import World
 from projections.accounts import ACCOUNT_BYTES, Accounts
 from projections.projector import Projector

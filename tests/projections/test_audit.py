@@ -8,7 +8,7 @@ import pytest
 
 from eventstore.memory import MemoryLog
 from eventstore.record import Attempt, seal, timed_id
-from iam.events import UserCreated, UserPolicyAttached, UserUpdated
+from iam.events.users import UserCreated, UserPolicyAttached, UserUpdated
 from projections import audit
 from projections.audit import EventQuery, find_events
 from projections.store import Projections

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from iam.events import UserCreated, UserDeleted, UserUpdated
+from iam.events.users import UserCreated, UserDeleted, UserUpdated
 from projections.holders import Holder, Mark, Name, holder, was_held
 from projections.store import Projections
 from projections.tables import Checkpoint

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iam.events import UserCreated, UserPolicyAttached, UserPolicyPut
+from iam.events.users import UserCreated, UserPolicyAttached, UserPolicyPut
 from iam.relations import ALL
 from iam.state import Account, State
 from projections import tables

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iam import relations as r
-from iam.events import UserCreated, UserPolicyAttached, UserPolicyDetached
+from iam.events.users import UserCreated, UserPolicyAttached, UserPolicyDetached
 from projections import periods, tables
 from projections.intervals import node
 from projections.periods import Period, Place, find_periods

@@ -13,7 +13,7 @@ import pytest
 
 from eventstore.memory import MemoryLog
 from eventstore.record import Row, head_of, leaf_hash
-from iam.events import UserCreated
+from iam.events.users import UserCreated
 from projections import projector as module
 from projections.projector import Projector
 from projections.records import UnknownEvent

@@ -9,7 +9,7 @@ import pytest
 
 from eventstore.memory import MemoryLog
 from eventstore.merkle import TILE, is_continued, is_included, root_of
-from iam.events import UserCreated
+from iam.events.users import UserCreated
 from projections.store import Projections
 from projections.tables import Checkpoint
 from projections.tiles import extend_tiles, tree_of

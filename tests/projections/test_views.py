@@ -10,8 +10,19 @@ from typing import Any
 import pytest
 
 from eventstore.record import Attempt
-from iam import events as e
 from iam.events import Event
+from iam.events.policies import PolicyCreated, PolicyUntagged, PolicyVersionCreated, PolicyVersionDeleted
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserPermissionsBoundaryDeleted,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUpdated,
+)
 from iam.relations import Tag
 from projections import tables
 from projections.intervals import node
@@ -49,8 +60,8 @@ def history() -> list[Event]:
     user: dict[str, Any] = {"user_id": "AIDA1", "user_name": "alice"}
     policy: dict[str, Any] = {"policy_id": "ANPA1", "policy_arn": OPS}
     return [
-        e.UserCreated(**user, path="/eng/", created_at=AT, tags=(Tag("Team", "red"),), permissions_boundary=ADMIN),
-        e.PolicyCreated(
+        UserCreated(**user, path="/eng/", created_at=AT, tags=(Tag("Team", "red"),), permissions_boundary=ADMIN),
+        PolicyCreated(
             **policy,
             policy_name="ops",
             path="/eng/",
@@ -59,12 +70,10 @@ def history() -> list[Event]:
             policy_document="{1}",
             tags=(Tag("Team", "red"),),
         ),
-        e.UserPolicyAttached(**user, policy_arn=OPS, policy_name="ops"),
-        e.UserPolicyPut(**user, policy_name="Own", policy_document="{2}"),
-        e.PolicyVersionCreated(
-            **policy, version_id="v2", created_at=AT, policy_document="{3}", set_as_default=True
-        ),  # 5
-        e.UserUpdated(
+        UserPolicyAttached(**user, policy_arn=OPS, policy_name="ops"),
+        UserPolicyPut(**user, policy_name="Own", policy_document="{2}"),
+        PolicyVersionCreated(**policy, version_id="v2", created_at=AT, policy_document="{3}", set_as_default=True),  # 5
+        UserUpdated(
             user_id="AIDA1",
             user_name="bob",
             path="/",
@@ -72,15 +81,15 @@ def history() -> list[Event]:
             previous_path="/eng/",
             created_at=AT,
         ),
-        e.UserTagged(user_id="AIDA1", user_name="bob", tags=(Tag("team", "blue"),)),
-        e.UserPolicyPut(user_id="AIDA1", user_name="bob", policy_name="Own", policy_document="{4}"),
-        e.UserCreated(user_id="AIDA2", user_name="alice", path="/", created_at=AT),
-        e.UserPolicyAttached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN, policy_name="Admin"),  # 10
-        e.UserPolicyDetached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN),
-        e.UserDeleted(user_id="AIDA2", user_name="alice"),
-        e.UserPermissionsBoundaryDeleted(user_id="AIDA1", user_name="bob", permissions_boundary=ADMIN),
-        e.PolicyVersionDeleted(**policy, version_id="v1"),
-        e.PolicyUntagged(**policy, tag_keys=("Team",)),  # 15
+        UserTagged(user_id="AIDA1", user_name="bob", tags=(Tag("team", "blue"),)),
+        UserPolicyPut(user_id="AIDA1", user_name="bob", policy_name="Own", policy_document="{4}"),
+        UserCreated(user_id="AIDA2", user_name="alice", path="/", created_at=AT),
+        UserPolicyAttached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN, policy_name="Admin"),  # 10
+        UserPolicyDetached(user_id="AIDA2", user_name="alice", policy_arn=ADMIN),
+        UserDeleted(user_id="AIDA2", user_name="alice"),
+        UserPermissionsBoundaryDeleted(user_id="AIDA1", user_name="bob", permissions_boundary=ADMIN),
+        PolicyVersionDeleted(**policy, version_id="v1"),
+        PolicyUntagged(**policy, tag_keys=("Team",)),  # 15
     ]
 
 
@@ -93,8 +102,8 @@ def views(ledger: Any, new_ledger: Callable[[str], Any]) -> sqlite3.Connection:
         attempt=Attempt(parameters={"user_name": "ghost"}, code="NoSuchEntity", message="none"), action="DeleteUser"
     )
     other = new_ledger("444455556666")
-    other.add(e.UserCreated(user_id="AIDA1", user_name="mallory", path="/", created_at=AT))
-    other.add(e.UserPolicyAttached(user_id="AIDA1", user_name="mallory", policy_arn=ADMIN, policy_name="Admin"))
+    other.add(UserCreated(user_id="AIDA1", user_name="mallory", path="/", created_at=AT))
+    other.add(UserPolicyAttached(user_id="AIDA1", user_name="mallory", policy_arn=ADMIN, policy_name="Admin"))
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.create_function("node", 2, node)
     connection.row_factory = sqlite3.Row
@@ -198,7 +207,7 @@ def test_a_user_is_shown_under_its_last_name_throughout(ledger: Any, views: sqli
     taken = len(ledger.records)
     for name, previous in (("carol", "bob"), ("dave", "carol")):
         ledger.add(
-            e.UserUpdated(
+            UserUpdated(
                 user_id="AIDA1",
                 user_name=name,
                 path="/",
@@ -207,11 +216,11 @@ def test_a_user_is_shown_under_its_last_name_throughout(ledger: Any, views: sqli
                 created_at=AT,
             )
         )
-    ledger.add(e.UserCreated(user_id="AIDA3", user_name="bob", path="/", created_at=AT))
-    ledger.add(e.UserPolicyPut(user_id="AIDA3", user_name="bob", policy_name="p", policy_document="{}"))
-    ledger.add(e.UserPolicyDetached(user_id="AIDA1", user_name="dave", policy_arn=OPS))
-    ledger.add(e.UserPolicyDeleted(user_id="AIDA1", user_name="dave", policy_name="Own"))
-    ledger.add(e.UserDeleted(user_id="AIDA1", user_name="dave"))
+    ledger.add(UserCreated(user_id="AIDA3", user_name="bob", path="/", created_at=AT))
+    ledger.add(UserPolicyPut(user_id="AIDA3", user_name="bob", policy_name="p", policy_document="{}"))
+    ledger.add(UserPolicyDetached(user_id="AIDA1", user_name="dave", policy_arn=OPS))
+    ledger.add(UserPolicyDeleted(user_id="AIDA1", user_name="dave", policy_name="Own"))
+    ledger.add(UserDeleted(user_id="AIDA1", user_name="dave"))
     Tables(views).take(ledger.records[taken:], {ACCOUNT: Checkpoint(len(ledger.records), "")})
 
     assert rows(views, sql, ACCOUNT) == [("AIDA1", "dave"), USER_2, ("AIDA3", "bob")]

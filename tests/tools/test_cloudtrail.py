@@ -15,7 +15,9 @@ from eventstore.record import GENESIS, Actor, Attempt, Record
 from iam import errors
 from iam.commands import Moment
 from iam.errors import IamError
-from iam.events import AnyEvent, CatalogueInstalled, Event, UserPolicyAttached
+from iam.events import AnyEvent, Event
+from iam.events.policies import CatalogueInstalled
+from iam.events.users import UserPolicyAttached
 from iam.state import Account, World
 from tools.cloudtrail import CALLS, cloudtrail_record, exception_name
 

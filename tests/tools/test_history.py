@@ -21,7 +21,20 @@ import pytest
 
 from eventstore.record import EPOCH, GENESIS, Actor, Attempt, Record, Restored, head_of, seal
 from eventstore.sqlite import SqliteLog
-from iam import events as e
+from iam.events import AnyEvent, Event
+from iam.events.users import (
+    UserCreated,
+    UserDeleted,
+    UserPermissionsBoundaryDeleted,
+    UserPermissionsBoundaryPut,
+    UserPolicyAttached,
+    UserPolicyDeleted,
+    UserPolicyDetached,
+    UserPolicyPut,
+    UserTagged,
+    UserUntagged,
+    UserUpdated,
+)
 from iam.relations import Tag
 from tools.__main__ import main
 from tools.telling import TELLINGS
@@ -42,7 +55,7 @@ MORE = REPORTS.replace('"s3:GetObject"', '["s3:GetObject","s3:PutObject"]').repl
 )
 SPACED = MORE.replace(",", ", ")
 
-Entry = e.Event | Attempt
+Entry = Event | Attempt
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -54,24 +67,24 @@ def user(**fields: Any) -> dict[str, Any]:
 LIFE: tuple[tuple[str, Entry], ...] = (
     (
         "CreateUser",
-        e.UserCreated(
+        UserCreated(
             **user(path="/team/", created_at=START, tags=(Tag("Team", "red"), Tag("a b", "")), permissions_boundary=OPS)
         ),
     ),
-    ("AttachUserPolicy", e.UserPolicyAttached(**user(policy_arn=ADMIN, policy_name="AdministratorAccess"))),
-    ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=REPORTS))),
+    ("AttachUserPolicy", UserPolicyAttached(**user(policy_arn=ADMIN, policy_name="AdministratorAccess"))),
+    ("PutUserPolicy", UserPolicyPut(**user(policy_name="reports", policy_document=REPORTS))),
     ("AttachUserPolicy", Attempt(parameters={"user_name": "ALICE"}, code="LimitExceeded")),
     (
         "AttachUserPolicy",
         Attempt(parameters={"user_name": "alice"}, code="LimitExceeded", type="AttemptsRepeated", repeated=2),
     ),
     ("AttachUserPolicy", Attempt(parameters={"user_name": "bob"}, code="NoSuchEntity")),
-    ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=MORE))),
-    ("PutUserPolicy", e.UserPolicyPut(**user(policy_name="reports", policy_document=SPACED))),
-    ("TagUser", e.UserTagged(**user(tags=(Tag("Team", "blue"), Tag("A B", "x"), Tag("new", "1"))))),
+    ("PutUserPolicy", UserPolicyPut(**user(policy_name="reports", policy_document=MORE))),
+    ("PutUserPolicy", UserPolicyPut(**user(policy_name="reports", policy_document=SPACED))),
+    ("TagUser", UserTagged(**user(tags=(Tag("Team", "blue"), Tag("A B", "x"), Tag("new", "1"))))),
     (
         "UpdateUser",
-        e.UserUpdated(
+        UserUpdated(
             user_id=ALICE,
             user_name="Bob",
             path="/",
@@ -80,26 +93,26 @@ LIFE: tuple[tuple[str, Entry], ...] = (
             created_at=START,
         ),
     ),
-    ("CreateUser", e.UserCreated(user_id=OTHER, user_name="alice", path="/", created_at=START)),
-    ("DetachUserPolicy", e.UserPolicyDetached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN)),
-    ("DeleteUserPolicy", e.UserPolicyDeleted(user_id=ALICE, user_name="Bob", policy_name="reports")),
+    ("CreateUser", UserCreated(user_id=OTHER, user_name="alice", path="/", created_at=START)),
+    ("DetachUserPolicy", UserPolicyDetached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN)),
+    ("DeleteUserPolicy", UserPolicyDeleted(user_id=ALICE, user_name="Bob", policy_name="reports")),
     (
         "PutUserPermissionsBoundary",
-        e.UserPermissionsBoundaryPut(
+        UserPermissionsBoundaryPut(
             user_id=ALICE, user_name="Bob", permissions_boundary=ADMIN, previous_permissions_boundary=OPS
         ),
     ),
     (
         "DeleteUserPermissionsBoundary",
-        e.UserPermissionsBoundaryDeleted(user_id=ALICE, user_name="Bob", permissions_boundary=ADMIN),
+        UserPermissionsBoundaryDeleted(user_id=ALICE, user_name="Bob", permissions_boundary=ADMIN),
     ),
-    ("UntagUser", e.UserUntagged(user_id=ALICE, user_name="Bob", tag_keys=("new", "team"))),
+    ("UntagUser", UserUntagged(user_id=ALICE, user_name="Bob", tag_keys=("new", "team"))),
     (
         "RestoreUser",
-        e.UserPolicyAttached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN, policy_name="AdministratorAccess"),
+        UserPolicyAttached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN, policy_name="AdministratorAccess"),
     ),
-    ("DetachUserPolicy", e.UserPolicyDetached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN)),
-    ("DeleteUser", e.UserDeleted(user_id=ALICE, user_name="Bob")),
+    ("DetachUserPolicy", UserPolicyDetached(user_id=ALICE, user_name="Bob", policy_arn=ADMIN)),
+    ("DeleteUser", UserDeleted(user_id=ALICE, user_name="Bob")),
 )
 
 TOLD = """\
@@ -281,7 +294,7 @@ def test_another_name_and_an_id_lead_to_the_same_users(
 
 def test_every_event_of_a_user_has_its_words() -> None:
     """And the history above has them all."""
-    of_users = {event for event in get_args(e.AnyEvent) if "user_id" in event.__struct_fields__}
+    of_users = {event for event in get_args(AnyEvent) if "user_id" in event.__struct_fields__}
 
     assert set(TELLINGS) == of_users == {type(entry) for _, entry in LIFE if not isinstance(entry, Attempt)}
 
@@ -357,11 +370,11 @@ def hostile(folder: Path) -> Path:
         {"Statement": {"Sid": HOSTILE, "Effect": "Allow", "Action": HOSTILE, "Resource": [HOSTILE, "a if b"]}}
     )
     events = (
-        e.UserCreated(user_id=ALICE, user_name=HOSTILE, path=f"/{HOSTILE}/", created_at=START),
-        e.UserTagged(user_id=ALICE, user_name=HOSTILE, tags=(Tag(HOSTILE, HOSTILE),)),
-        e.UserPolicyAttached(user_id=ALICE, user_name=HOSTILE, policy_arn=f"arn:{HOSTILE}", policy_name=HOSTILE),
-        e.UserPolicyPut(user_id=ALICE, user_name=HOSTILE, policy_name=HOSTILE, policy_document=document),
-        e.UserPolicyPut(user_id=ALICE, user_name=HOSTILE, policy_name=HOSTILE, policy_document=HOSTILE),
+        UserCreated(user_id=ALICE, user_name=HOSTILE, path=f"/{HOSTILE}/", created_at=START),
+        UserTagged(user_id=ALICE, user_name=HOSTILE, tags=(Tag(HOSTILE, HOSTILE),)),
+        UserPolicyAttached(user_id=ALICE, user_name=HOSTILE, policy_arn=f"arn:{HOSTILE}", policy_name=HOSTILE),
+        UserPolicyPut(user_id=ALICE, user_name=HOSTILE, policy_name=HOSTILE, policy_document=document),
+        UserPolicyPut(user_id=ALICE, user_name=HOSTILE, policy_name=HOSTILE, policy_document=HOSTILE),
     )
     return ledger(folder, [(HOSTILE, event) for event in events], user_agent=HOSTILE.replace(" ", ""))
 
@@ -384,7 +397,7 @@ def test_an_output_that_knows_no_unicode_is_no_error(tmp_path: Path, command: Ru
     """What it cannot write is escaped."""
     folder = ledger(
         tmp_path / "data",
-        [("CreateUser", e.UserCreated(user_id=ALICE, user_name="zoé", path="/", created_at=START))],
+        [("CreateUser", UserCreated(user_id=ALICE, user_name="zoé", path="/", created_at=START))],
     )
 
     ended = command("history", "zoé", "--data", str(folder), PYTHONIOENCODING="ascii", PYTHONUTF8="1")

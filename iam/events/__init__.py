@@ -1,0 +1,18 @@
+"""Every fact the log can hold, and what each means to the state.
+
+The tags and field names are the storage format: they outlive the classes, are frozen by golden files, and are
+only ever added to. Values that the API shows (ids, dates) are in the event; who, from where and when it was
+recorded is in the record around it. `changes` holds no rules: the rules held when the fact was recorded.
+"""
+
+from typing import TypeAlias
+
+from iam.events.event import Event
+from iam.events.groups import GroupEvent
+from iam.events.policies import PolicyEvent
+from iam.events.roles import RoleEvent
+from iam.events.users import UserEvent
+
+AnyEvent: TypeAlias = UserEvent | GroupEvent | RoleEvent | PolicyEvent
+
+__all__ = ["AnyEvent", "Event"]
