@@ -8,7 +8,6 @@ from multidict import istr
 
 from api import answers, aws, native
 from api.body import media_type
-from api.caller import unauthenticated
 from api.guard import check_browser
 from api.service import Request, Service
 from eventstore.record import timed_id
@@ -61,7 +60,7 @@ class Responder:
         try:
             if http.method not in (hdrs.METH_GET, hdrs.METH_POST):
                 return web.Response(status=405, headers={"Allow": "GET, POST", "x-amzn-RequestId": request_id})
-            request = self._request(http, request_id)
+            request = await self._request(http, request_id)
             return await aws.handle(self._service, http, request, json=json)
         except Exception as error:
             return answers.failure(_known(error), request_id, json=json, namespace=_namespace(error))
@@ -69,7 +68,7 @@ class Responder:
     async def _natively(self, http: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         """A request of the native API, answered in the JSON envelope."""
         try:
-            request = self._request(http, request_id)
+            request = await self._request(http, request_id)
             handler, named = native.find(http.method, path)
             return await handler(self._service, http, request, named)
         except Exception as error:
@@ -89,16 +88,14 @@ class Responder:
             return answers.success({"healthy": True}, request_id)
         return answers.success({"ready": True, "read_only": self._service.accounts.read_only}, request_id)
 
-    def _request(self, http: web.BaseRequest, request_id: str) -> Request:
+    async def _request(self, http: web.BaseRequest, request_id: str) -> Request:
         check_browser(http)
         if not self._service.ready:
             raise ServiceUnavailable("The service is starting or stopping.")
         headers = http.headers
-        partition = self._service.world.partition
+        authorization = answers.valid(headers.get(hdrs.AUTHORIZATION, ""))
         return Request(
-            caller=unauthenticated(
-                answers.valid(headers.get(hdrs.AUTHORIZATION, "")), self._default_account, partition
-            ),
+            caller=await self._service.caller(authorization, self._default_account),
             request_id=request_id,
             command_id=_command_id(http),
             source_ip=http.remote or "",

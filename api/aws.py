@@ -12,8 +12,9 @@ import msgspec
 from aiohttp import web
 
 from api import actions, answers, pages, xml
-from api.actions import Listing, Read, Write
+from api.actions import Listing, Read, Report, Start, Write
 from api.body import media_type, read_body
+from api.caller import asked_by
 from api.forms import READERS
 from api.instants import Basis
 from api.model import Operation, Scalar, load
@@ -21,7 +22,14 @@ from api.parameters import from_form, from_json, read_form, read_json
 from api.service import Request, Service
 from eventstore.record import Record
 from iam.commands import Query
-from iam.errors import InstantIsReadOnly, InvalidAction, MalformedInput, MissingAction, NotYetImplemented
+from iam.errors import (
+    InstantIsReadOnly,
+    InvalidAction,
+    MalformedInput,
+    MissingAction,
+    NotYetImplemented,
+    ReportNotPresent,
+)
 from iam.events import AnyEvent
 from iam.state import State
 
@@ -152,9 +160,14 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
         record = (await service.write(request, name, action, call.parameters)).records[0]
         if action.result is None:
             return Done({}, record)
-        return Done(action.result(record.event, record.account, service.world.partition), record)
-    query = msgspec.convert(call.parameters, action.query)
+        result = action.result(record.event, record.account, service.world.partition)
+        if action.secret is not None and action.secret.show is not None:
+            result = action.secret.show(result, await service.keeper.shown(record))
+        return Done(result, record)
     account = request.caller.account
+    if isinstance(action, Start | Report):
+        return await _perform_on_report(service, account, action, instant)
+    query = asked_by(request.caller.actor, action.query, call.parameters)
     if instant is None:
         state = service.accounts.present(account) or (await service.accounts.state(account))[0]
         return Done(_read(action, state, query, call.parameters))
@@ -163,6 +176,25 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
         account, instant, lambda state: _read(action, state, query, call.parameters), wide=wide
     )
     return Done(result, basis=basis)
+
+
+async def _perform_on_report(service: Service, account: str, action: Start | Report, instant: str | None) -> Done:
+    """Have the credential report made, or answer it. Raises ReportNotPresent, with AWS's empty message."""
+    if instant is not None:
+        basis = await service.resolve(account, instant)
+    elif isinstance(action, Start):
+        there_was_one = account in service.reports
+        service.reports[account] = await service.resolve(account, None)
+        return Done(action.read(there_was_one))
+    elif account in service.reports:
+        basis = service.reports[account]
+    else:
+        raise ReportNotPresent("")
+    shown_basis = None if instant is None else basis
+    if isinstance(action, Start):
+        return Done(action.read(True), basis=shown_basis)
+    content = await service.read_at(account, action.read, basis)
+    return Done(action.reply(content, basis.instant), basis=shown_basis)
 
 
 def _read(action: Read | Listing, state: State, query: Query, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -21,9 +21,9 @@ def start_of(query: Query, marker: str | None) -> str:
     try:
         selection, after = msgspec.json.decode(urlsafe_b64decode(marker), type=tuple[str, str])
     except (ValueError, msgspec.DecodeError):
-        raise ValidationError("Invalid Marker.") from None
+        raise ValidationError(query.wrong_marker) from None
     if selection != _selection(query):
-        raise ValidationError("Invalid Marker.")
+        raise ValidationError(query.wrong_marker)
     return after
 
 

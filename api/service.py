@@ -6,25 +6,29 @@ import logging
 import os
 import sqlite3
 from base64 import b32encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from api.actions import Write
-from api.caller import Caller
+from api.actions.action import Proof
+from api.caller import Caller, access_key_id, asked_by, unauthenticated
 from api.errors import refusal
 from api.followers import Followers
 from api.instants import Basis, Instant, parse_instant, resolve, resolve_projected
+from api.secrets import Keeper
 from eventstore.log import Log, LogError, size
 from eventstore.notes import SigningKey
 from eventstore.record import Actor, Restored, Row, id_time, open_envelope
+from eventstore.secrets import Secrets
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
-from iam import policies
+from iam import access_keys, policies, relations
 from iam.commands import Moment
 from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable
 from iam.events import AnyEvent
+from iam.identities import USER
 from iam.state import Draft, World
 from projections.accounts import Accounts
 from projections.instant import InstantState
@@ -39,6 +43,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
+DOCUMENTS = ("policy_document", "assume_role_policy_document")
+SECRETS = ("password", "old_password", "new_password", "private_key", "add_private_key")  # no record tells of these
 CAUGHT_UP_SECONDS_MAX = 5.0
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
@@ -58,7 +64,13 @@ class Service:
     """Everything behind the protocols. `start` it on the event loop that it will serve from."""
 
     def __init__(
-        self, log: Log, projections: Projections, world: World, digest_key: bytes, signing_key: SigningKey
+        self,
+        log: Log,
+        projections: Projections,
+        world: World,
+        digest_key: bytes,
+        signing_key: SigningKey,
+        secrets: Secrets,
     ) -> None:
         self.log = log
         self.world = world
@@ -69,6 +81,8 @@ class Service:
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
         self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
         self.signing_key = signing_key  # of checkpoints
+        self.keeper = Keeper(secrets)
+        self.reports: dict[str, Basis] = {}  # account → of when its credential report is
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.ready = False
@@ -84,6 +98,7 @@ class Service:
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
             await self._catch_up(progress)
+        await self.keeper.start(self._unnamed)
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
             asyncio.create_task(self.projector.run(), name="projector"),
@@ -109,6 +124,7 @@ class Service:
         self.projector.close()  # after the writer, which publishes to the last
         await asyncio.gather(*self._tasks[1:], return_exceptions=True)
         await self.projections.close()
+        await self.keeper.secrets.close()
         await self.log.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -118,17 +134,54 @@ class Service:
             self.ready = False
             self.failed.set()
 
+    async def caller(self, authorization: str, default_account: str) -> Caller:
+        """Who asks, with `--auth off`: the user who was given the access key, or else what `unauthenticated` says."""
+        key = access_key_id(authorization)
+        account = self.keeper.issuers.get(key) if key is not None else None
+        if key is not None and account is not None:
+            state = self.accounts.present(account) or (await self.accounts.state(account))[0]
+            user_id = access_keys.key_holder(state, key)
+            if user_id is not None:
+                return Caller(account, Actor(id=user_id, arn=USER.arn(state, user_id), access_key_id=key))
+        return unauthenticated(authorization, default_account, self.world.partition)
+
     async def write(
         self, request: Request, action: str, write: Write, parameters: Mapping[str, Any]
     ) -> Answer[AnyEvent]:
-        """Have a command decided and recorded. Raises the refusal, also one that was recorded earlier."""
-        command = msgspec.convert(parameters, write.command)
+        """Have a command decided and recorded. Raises the refusal, also one that was recorded earlier.
+
+        A secret that it makes is durable before the command is decided; what it ends is deleted before this returns.
+        """
+        account, actor, secret = request.caller.account, request.caller.actor, write.secret
+        command = asked_by(actor, write.command, parameters)
+        if write.proof is not None:
+            command = await self._proven(account, write.proof, command)
+        made = None
+        if secret is not None:
+            made = await self.keeper.make(account, secret, parameters, new_id(secret.id_prefix))
 
         def decide(state: Draft, moment: Moment) -> list[Any]:
-            return write.decide(state, command, moment)
+            return write.decide(state, command, moment if made is None else made.given(moment))
 
         told = _told(parameters)
-        return await self._submit(request, action, decide, actor=request.caller.actor, asked=parameters, told=told)
+        try:
+            answer = await self._submit(request, action, decide, actor=actor, asked=parameters, told=told)
+        except ServiceUnavailable:  # an event may name what was made
+            raise
+        except IamError:
+            await self.keeper.settle((), made)
+            raise
+        await self.keeper.settle(answer.records, made)
+        return answer
+
+    async def _proven(self, account: str, proof: Proof, command: Any) -> Any:
+        """The command, told which secret the caller was found to know, if it knows it."""
+        state, _ = await self.accounts.state(account)
+        secret_id = proof.of(state, command)
+        kept = await self.keeper.read(account, secret_id) if secret_id is not None else None
+        if kept is None or not await asyncio.to_thread(proof.matches, proof.given(command), kept):
+            return command
+        return msgspec.structs.replace(command, proven=secret_id)
 
     async def restore(
         self,
@@ -271,6 +324,18 @@ class Service:
         digest.update(_canonical((action, parameters, actor.id)))
         return digest.hexdigest()
 
+    async def _unnamed(self, account: str, secret_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these secrets that the account's state does not name; none where that is not known to the last."""
+        if not self.projector.knows(account):
+            return ()
+
+        def unnamed(connection: sqlite3.Connection) -> Sequence[str]:
+            position = resolve_projected(connection, account, None, datetime.now(UTC)).position
+            named = InstantState(connection, account, self.world, position).members(relations.SECRETS, "")
+            return [secret_id for secret_id in secret_ids if secret_id not in named]
+
+        return await self.projections.read(unnamed)
+
     async def _install_catalogue(self) -> None:
         arn = f"arn:{self.world.partition}:iam::aws:root"
         caller = Caller(policies.AWS, Actor(id=policies.AWS, arn=arn, source="service"))
@@ -288,13 +353,16 @@ def _of_newer_program(error: UnknownEvent) -> ServiceUnavailable:
 
 
 def new_id(prefix: str) -> str:
-    """An id in AWS's form that nobody has used: four letters, then 17 of A-Z and 2-7, 80 bits of chance."""
-    return prefix + b32encode(os.urandom(11))[:17].decode()
+    """An id in AWS's form that nobody has used: four letters, then 17 of A-Z and 2-7, 80 bits of chance and more.
+
+    An access key's has 16.
+    """
+    return prefix + b32encode(os.urandom(11))[: 16 if prefix == access_keys.ID_PREFIX else 17].decode()
 
 
 def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters as an attempt records them; a long document is worth its length only."""
-    document = parameters.get("policy_document")
-    if document is None or len(document) <= DOCUMENT_CHARACTERS_IN_ATTEMPT:
-        return parameters
-    return {**parameters, "policy_document": f"({len(document)} characters)"}
+    """The parameters as an attempt records them: without secrets; a long document is worth its length only."""
+    if any(name in parameters for name in SECRETS):
+        parameters = {name: value for name, value in parameters.items() if name not in SECRETS}
+    long = [name for name in DOCUMENTS if len(parameters.get(name, "")) > DOCUMENT_CHARACTERS_IN_ATTEMPT]
+    return {**parameters, **{name: f"({len(parameters[name])} characters)" for name in long}} if long else parameters

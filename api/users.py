@@ -1,9 +1,9 @@
 """The native API's view of one user at an instant, by name or by id: all of it, its policy sets, its differences."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -16,7 +16,8 @@ from iam import relations as r
 from iam.arns import policy_path_and_name
 from iam.document_diff import BeforeAfter
 from iam.errors import NoSuchEntity, ValidationError
-from iam.state import State
+from iam.groups import groups_of
+from iam.identities import GROUP, USER, Kind
 from iam.user_details import UserDetails, governing_documents, user_details
 from iam.user_diff import GoverningVersion, diff_users
 from iam.users import find_holder, user_at
@@ -38,21 +39,13 @@ POLICY_COLUMNS: Final = (
     "access_key_id",
     "source",
     "source_ip",
+    "group_id",
+    "group_name",
+    "group_position",
+    "group_event_id",
+    "group_since",
 )
-
-
-class EffectiveDocument(msgspec.Struct, frozen=True, gc=False):
-    """A policy document that says what a user may do, and how it comes to the user.
-
-    An inline policy has no ARN and no versions. The document of a managed policy is that of its default version;
-    it is None for a policy of AWS that the program's catalogue does not have.
-    """
-
-    via: Literal["attached", "inline", "boundary"]
-    policy_name: str
-    policy_arn: str | None
-    version_id: str | None
-    policy_document: str | None
+"""The last ones are of the group that a policy comes through, and of the record that made the user a member."""
 
 
 async def user(
@@ -61,25 +54,33 @@ async def user(
     """`GET /v1/users/{name}`: everything about the user at an instant, with all documents that govern it."""
     asked = parameters(http, "at")
     account = request.caller.account
-    everything, basis = await service.ask(account, asked.get("at"), partial(_everything, name=named["name"]), wide=True)
-    return answers.success({**everything, "basis": basis}, request.request_id)
+    told, basis = await service.ask(account, asked.get("at"), partial(_everything, name=named["name"]), wide=True)
+    details, governing, entries = told
+    await _tell_origins(service, account, entries)
+    documents = [_document(entry, governing) for entry in entries]
+    return answers.success(
+        {**msgspec.structs.asdict(details), "documents": documents, "basis": basis}, request.request_id
+    )
 
 
-def _everything(state: InstantState, name: str) -> dict[str, Any]:
+Governing = Mapping[str, GoverningVersion]
+
+
+def _everything(state: InstantState, name: str) -> tuple[UserDetails, Governing, list[dict[str, Any]]]:
     details = user_details(state, find_holder(state, name))
-    return {**msgspec.structs.asdict(details), "documents": list(_documents(state, details))}
+    own, inherited = _policies_of(state, USER, details.user_id), _inherited(state, details.user_id)
+    return details, governing_documents(state, details), [*own, *inherited, *_boundary_of(state, details.user_id)]
 
 
-def _documents(state: State, details: UserDetails) -> Iterable[EffectiveDocument]:
-    governing = governing_documents(state, details)
-    for policy in details.attached:
-        version_id, document = governing.get(policy.policy_arn, (None, None))
-        yield EffectiveDocument("attached", policy.policy_name, policy.policy_arn, version_id, document)
-    for inline in details.inline:
-        yield EffectiveDocument("inline", inline.policy_name, None, None, inline.policy_document)
-    if (arn := details.permissions_boundary) is not None:
-        version_id, document = governing.get(arn, (None, None))
-        yield EffectiveDocument("boundary", policy_path_and_name(arn)[1], arn, version_id, document)
+def _document(entry: dict[str, Any], governing: Governing) -> dict[str, Any]:
+    """An entry with what it says: of a managed policy its default version.
+
+    None for one of AWS's that the program's catalogue does not have. An inline policy has no ARN and no versions.
+    """
+    if (arn := entry.get("policy_arn")) is None:
+        return {**entry, "policy_arn": None, "version_id": None}
+    version_id, document = governing.get(arn, (None, None))
+    return {**entry, "version_id": version_id, "policy_document": document}
 
 
 async def policies(
@@ -89,35 +90,87 @@ async def policies(
     asked = parameters(http, "at")
     account = request.caller.account
     sets, basis = await service.ask(account, asked.get("at"), partial(_policy_sets, name=named["name"]))
-    entries = (*sets["attached"], *sets["inline"])
-    positions = sorted({entry["position"] for entry in entries})
-    origins = {row.position: _origin(row.record) for row in await service.log.get(account, positions)}
-    for entry in entries:
-        entry.update(origins[entry["position"]])
+    await _tell_origins(service, account, (*sets["attached"], *sets["inline"], *sets["inherited"]))
     if (format := table_format(http)) is not None:
-        rows = _rows(format, sets)
-        return await stream_table(http, request.request_id, format, POLICY_COLUMNS, rows, basis)
+        return await stream_table(http, request.request_id, format, POLICY_COLUMNS, _rows(format, sets), basis)
     return answers.success({**sets, "basis": basis}, request.request_id)
 
 
 def _policy_sets(state: InstantState, name: str) -> dict[str, Any]:
     user_id = find_holder(state, name)
     user = user_at(state, user_id)
-    attached = [
-        {"policy_name": policy_name, "policy_arn": arn, "position": position}
-        for arn, policy_name, position in state.entries(r.USER_POLICIES, user_id)
-    ]
-    inline = [
-        {"policy_name": policy.policy_name, "policy_document": policy.document, "position": position}
-        for _, policy, position in state.entries(r.USER_INLINE_POLICIES, user_id)
-    ]
+    own = _policies_of(state, USER, user_id)
     return {
         "user_name": user.user_name,
         "user_id": user.user_id,
         "arn": user.arn,
-        "attached": sorted(attached, key=lambda entry: str(entry["policy_name"]).lower()),
-        "inline": sorted(inline, key=lambda entry: str(entry["policy_name"]).lower()),
+        "attached": [entry for entry in own if entry["via"] == "attached"],
+        "inline": [entry for entry in own if entry["via"] == "inline"],
+        "inherited": _inherited(state, user_id),
     }
+
+
+# An entry is a policy with the way it comes to the user: `via`, the `group` that it comes through if one does, and the
+# position of the record that put it there; a group has that of the record that made the user its member.
+
+
+def _policies_of(
+    state: InstantState, kind: Kind, owner: str, group: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The policies that hang on a user or a group: the managed ones by name, then the inline ones."""
+    attached = [
+        {"via": "attached", "policy_name": policy_name, "policy_arn": arn, "group": group, "position": position}
+        for arn, policy_name, position in state.entries(kind.policies, owner)
+    ]
+    inline = [
+        {
+            "via": "inline",
+            "policy_name": policy.policy_name,
+            "policy_document": policy.document,
+            "group": group,
+            "position": position,
+        }
+        for _, policy, position in state.entries(kind.inline_policies, owner)
+    ]
+    return [*sorted(attached, key=_by_name), *sorted(inline, key=_by_name)]
+
+
+def _boundary_of(state: InstantState, user_id: str) -> Iterator[dict[str, Any]]:
+    for _, arn, position in state.entries(r.USER_BOUNDARY, user_id):
+        name = policy_path_and_name(arn)[1]
+        yield {"via": "boundary", "policy_name": name, "policy_arn": arn, "group": None, "position": position}
+
+
+def _inherited(state: InstantState, user_id: str) -> list[dict[str, Any]]:
+    """The policies that come through groups, by the names of the groups."""
+    joined = {group_id: position for group_id, _, position in state.entries(r.USER_GROUPS, user_id)}
+    return [
+        entry
+        for group in groups_of(state, user_id)
+        for entry in _policies_of(
+            state,
+            GROUP,
+            group.group_id,
+            {"group_id": group.group_id, "group_name": group.group_name, "position": joined[group.group_id]},
+        )
+    ]
+
+
+def _by_name(entry: Mapping[str, Any]) -> str:
+    return str(entry["policy_name"]).lower()
+
+
+async def _tell_origins(service: Service, account: str, entries: Iterable[dict[str, Any]]) -> None:
+    """Tell with each entry, and with the membership that it rests on, the record that put it there."""
+    entries = list(entries)
+    positions = {entry["position"] for entry in entries}
+    positions |= {entry["group"]["position"] for entry in entries if entry["group"]}
+    rows = await service.log.get(account, sorted(positions))
+    origins = {row.position: _origin(row.record) for row in rows}
+    for entry in entries:
+        entry.update(origins[entry["position"]])
+        if group := entry["group"]:
+            entry["group"] = {**group, **origins[group["position"]]}
 
 
 class _Origin(msgspec.Struct):
@@ -144,10 +197,13 @@ def _origin(record: bytes) -> dict[str, Any]:
 async def _rows(format: Format, sets: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
     """The policies as rows of a table; as JSON lines they are the entries, each with its user."""
     who = {"user_id": sets["user_id"], "user_name": sets["user_name"]}
-    for via in ("attached", "inline"):
-        for entry in sets[via]:
-            row = {**who, "via": via, **entry}
-            yield flat(row, POLICY_COLUMNS) if format == "text/csv" else row
+    for entry in (*sets["attached"], *sets["inline"], *sets["inherited"]):
+        row = {**who, **entry}
+        if format != "text/csv":
+            yield row
+            continue
+        group = {f"group_{name.removeprefix('group_')}": cell for name, cell in (entry["group"] or {}).items()}
+        yield flat({**row, **group}, POLICY_COLUMNS)
 
 
 def flat(entry: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ and required parameters already, so what is asked is well formed.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -17,9 +18,21 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     new_id: Callable[[str], str]
 
 
+class Principal(msgspec.Struct, frozen=True, gc=False):
+    """Who asks: unique id and ARN, as in `eventstore.record.Actor`.
+
+    Commands and queries to which that matters have it as their field `caller`; it is no parameter of AWS's.
+    """
+
+    id: str
+    arn: str
+
+
 class Command(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A request to change something."""
 
 
 class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A request to know something."""
+    """A request to know something. `wrong_marker` is what AWS says to a marker that is not of this request."""
+
+    wrong_marker: ClassVar[str] = "Invalid Marker."

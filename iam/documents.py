@@ -88,6 +88,11 @@ def _read(document: str) -> Document:
     return policy
 
 
+def read_document(document: str) -> Document:
+    """The document as it is written. Raises MalformedPolicyDocument for what is none; its rules are not looked at."""
+    return _read(document)
+
+
 def _refuse_principal(statements: Sequence[Statement]) -> None:
     for statement in statements:
         if statement.principal is not UNSET or statement.not_principal is not UNSET:

@@ -52,6 +52,15 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     r.USER_POLICIES: _ATTACHED,
     r.USER_INLINE_POLICIES: _INLINE,
     r.USER_GROUPS: Section("groups", lambda _, group_id, __: {"group_id": group_id}, is_list=True),
+    r.USER_ACCESS_KEYS: Section(
+        "access_keys", lambda _, key_id, key: {"access_key_id": key_id, **_fields(key)}, is_list=True
+    ),
+    r.LOGIN_PROFILE: Section("login_profile", lambda _, __, profile: _fields(profile)),
+    r.USER_SERVICE_CREDENTIALS: Section(
+        "service_specific_credentials",
+        lambda _, id_, credential: {"service_specific_credential_id": id_, **_fields(credential)},
+        is_list=True,
+    ),
     r.GROUP: Section("group", lambda group_id, _, profile: {"group_id": group_id, **_fields(profile)}),
     r.GROUP_POLICIES: _ATTACHED,
     r.GROUP_INLINE_POLICIES: _INLINE,
@@ -61,6 +70,9 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     r.ROLE_BOUNDARY: _BOUNDARY,
     r.ROLE_POLICIES: _ATTACHED,
     r.ROLE_INLINE_POLICIES: _INLINE,
+    r.INSTANCE_PROFILE: Section("instance_profile", lambda id_, _, it: {"instance_profile_id": id_, **_fields(it)}),
+    r.INSTANCE_PROFILE_TAGS: _TAGS,
+    r.INSTANCE_PROFILE_ROLES: Section("roles", lambda _, role_id, __: {"role_id": role_id}, is_list=True),
     r.POLICY: Section("policy", lambda policy_id, _, profile: {"policy_id": policy_id, **_fields(profile)}),
     r.POLICY_VERSIONS: Section(
         "versions",
@@ -73,6 +85,14 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     ),
     r.POLICY_DEFAULT: Section("default_version_id", lambda _, __, version_id: version_id),
     r.POLICY_TAGS: _TAGS,
+    r.ACCOUNT_ALIAS: Section("account_alias", lambda _, __, alias: alias),
+    r.PASSWORD_POLICY: Section("password_policy", lambda _, __, policy: _fields(policy)),
+    r.TOKEN_VERSION: Section("global_endpoint_token_version", lambda _, __, version: version),
+    r.OUTBOUND_FEDERATION: Section("issuer_identifier", lambda _, __, issuer: issuer),
+    r.ORGANIZATIONS_FEATURES: Section("enabled_features", lambda _, __, features: list(features.enabled_features)),
+    r.ACCOUNT_PROPERTIES: Section(
+        "properties", lambda _, name, value: {"property_name": name, "property_value": value}, is_list=True
+    ),
     r.CATALOGUES: Section("catalogues", lambda _, __, release: _fields(release), is_list=True),
 }
 """The relations that are shown."""
@@ -82,6 +102,11 @@ LEFT_OUT: Final = frozenset(
         r.USERS,
         r.GROUPS,
         r.ROLES,
+        r.INSTANCE_PROFILES,
+        r.ROLE_INSTANCE_PROFILES,
+        r.DELETION_TASKS,
+        r.SECRETS,
+        r.SERVICE_USER_NAMES,
         r.POLICIES,
         r.POLICY_ARNS,
         r.GROUP_USERS,

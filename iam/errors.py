@@ -64,10 +64,40 @@ class PolicyNotAttachable(IamError):
     code = "PolicyNotAttachable"
 
 
+class FeatureEnabled(IamError):
+    """The feature is enabled for the account already."""
+
+    code = "FeatureEnabled"
+
+
+class FeatureDisabled(IamError):
+    """The feature is not enabled for the account."""
+
+    code = "FeatureDisabled"
+
+
 class UnmodifiableEntity(IamError):
     """The role belongs to an AWS service, and only that one may change it."""
 
     code = "UnmodifiableEntity"
+
+
+class InvalidUserType(IamError):
+    """Only a user can ask for this, and for itself: the root user and roles have nothing to be changed."""
+
+    code = "InvalidUserType"
+
+
+class PasswordPolicyViolation(IamError):
+    """The password is not what the account demands of passwords."""
+
+    code = "PasswordPolicyViolation"
+
+
+class ReportNotPresent(IamError):
+    """No credential report was generated yet."""
+
+    code = "ReportNotPresent"
 
 
 class AccessDenied(IamError):

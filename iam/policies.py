@@ -1,7 +1,7 @@
 """Managed policies: the account's own with their versions, AWS's from the catalogue, and what carries them."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -347,7 +347,7 @@ def list_policies(state: State, query: ListPolicies, after: str) -> Iterator[tup
 def get_policy_version(state: State, query: GetPolicyVersion) -> Version:
     """One version with its document."""
     parse_arn(query.policy_arn)
-    for version in _versions(state, query.policy_arn, documents_of=query.version_id):
+    for version in _versions(state, query.policy_arn, query.version_id.__eq__):
         if version.version_id == query.version_id:
             return version
     raise _no_version(query.policy_arn, query.version_id)
@@ -456,12 +456,20 @@ def _is_used(policy: Policy, usage: str | None) -> bool:
     return as_permissions or as_boundary
 
 
-def _versions(state: State, arn: str, documents_of: str = "") -> Iterator[Version]:
+def with_documents(state: State, arn: str) -> list[Version]:
+    """All versions of the policy with this ARN, newest first."""
+    return sorted(_versions(state, arn, lambda _: True), key=lambda version: -_number(version.version_id))
+
+
+def _versions(
+    state: State, arn: str, with_document: Callable[[str], bool] = lambda _: False
+) -> Iterator[Version]:
+    """The versions of a policy. Documents of AWS's own are looked up for those only that are to have one."""
     aws = state.world.catalogue.policy(arn)
     if aws is not None:
         for known in aws.versions:
             is_default = known.version_id == aws.default_version_id
-            wanted = known.version_id == documents_of
+            wanted = with_document(known.version_id)
             document = state.world.catalogue.document(aws, known.version_id) if wanted else None
             yield Version(known.version_id, is_default, known.created_at, document)
         return

@@ -12,11 +12,14 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     users_per_account: int = 5000
     groups_per_account: int = 300
     roles_per_account: int = 1000
+    instance_profiles_per_account: int = 1000
     policies_per_account: int = 1500
     policies_per_user: int = 10
     policies_per_group: int = 10
     policies_per_role: int = 10
     groups_per_user: int = 10
+    access_keys_per_user: int = 2
+    service_specific_credentials_per_user: int = 2  # for each service
     versions_per_policy: int = 5
     policy_size: int = 6144  # characters of a managed policy's version, white space not counted
     user_policy_size: int = 2048  # characters of all inline policies of a user, white space not counted

@@ -46,6 +46,14 @@ class TrustPolicy(msgspec.Struct, frozen=True, gc=False):
     document: str
 
 
+class InstanceProfile(msgspec.Struct, frozen=True, gc=False):
+    """What an instance profile is called, and since when it exists. Nothing of it ever changes."""
+
+    instance_profile_name: str
+    path: str
+    created_at: datetime
+
+
 class Tag(msgspec.Struct, frozen=True, gc=False):
     """A tag as it was last spelled."""
 
@@ -84,6 +92,53 @@ class LatestVersion(msgspec.Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+class AccessKey(msgspec.Struct, frozen=True, gc=False):
+    """A pair of keys of a user, without the secret one."""
+
+    status: str  # Active or Inactive
+    created_at: datetime
+
+
+class LoginProfile(msgspec.Struct, frozen=True, gc=False):
+    """That a user has a password, under which id it is kept, and since when."""
+
+    password_id: str
+    password_reset_required: bool
+    created_at: datetime
+    password_changed_at: datetime
+
+
+class ServiceSpecificCredential(msgspec.Struct, frozen=True, gc=False):
+    """A name and a password of a user for one service of AWS. The name stays when the user is renamed."""
+
+    service_name: str
+    service_user_name: str
+    status: str  # Active or Inactive
+    created_at: datetime
+    password_id: str
+    expires_at: datetime | None = None
+
+
+class PasswordPolicy(msgspec.Struct, frozen=True, gc=False):
+    """The account's own rules for passwords."""
+
+    minimum_password_length: int = 6
+    require_symbols: bool = False
+    require_numbers: bool = False
+    require_uppercase_characters: bool = False
+    require_lowercase_characters: bool = False
+    allow_users_to_change_password: bool = False
+    max_password_age: int | None = None  # days
+    password_reuse_prevention: int | None = None  # passwords
+    hard_expiry: bool = False
+
+
+class OrganizationsFeatures(msgspec.Struct, frozen=True, gc=False):
+    """The features that are enabled for the account's organization."""
+
+    enabled_features: tuple[str, ...]
+
+
 class CatalogueRelease(msgspec.Struct, frozen=True, gc=False):
     """A release of the AWS managed policies, and the digest of its data."""
 
@@ -103,9 +158,21 @@ class Relation(msgspec.Struct, Generic[V], frozen=True, gc=False, eq=False):
 USERS = Relation("users", str)  # name → user id
 GROUPS = Relation("groups", str)  # name → group id
 ROLES = Relation("roles", str)  # name → role id
+INSTANCE_PROFILES = Relation("instance_profiles", str)  # name → instance profile id
+DELETION_TASKS = Relation("deletion_tasks", str)  # of service-linked roles: task id → role id
 POLICIES = Relation("policies", str)  # name → policy id
 POLICY_ARNS = Relation("policy_arns", str)  # ARN → policy id
 CATALOGUES = Relation("catalogues", CatalogueRelease)  # release; in the ledger `aws` only
+SECRETS = Relation("secrets", str)  # id under which `secrets.db` keeps one → id of what it belongs to
+SERVICE_USER_NAMES = Relation("service_user_names", str)  # service/name of a service-specific credential → its id
+
+# One owner of the whole account, and most have one entry, whose member is empty.
+ACCOUNT_ALIAS = Relation("account_alias", str)  # → alias
+PASSWORD_POLICY = Relation("password_policy", PasswordPolicy)
+TOKEN_VERSION = Relation("token_version", str)  # → version of the tokens of STS's global endpoint
+OUTBOUND_FEDERATION = Relation("outbound_federation", str)  # where enabled → issuer
+ORGANIZATIONS_FEATURES = Relation("organizations_features", OrganizationsFeatures)
+ACCOUNT_PROPERTIES = Relation("account_properties", str)  # name → value
 
 # Owned by a user id.
 USER = Relation("user", UserProfile)
@@ -114,6 +181,11 @@ USER_BOUNDARY = Relation("user_boundary", str)  # → policy ARN
 USER_POLICIES = Relation("user_policies", str)  # policy ARN → policy name
 USER_INLINE_POLICIES = Relation("user_inline_policies", InlinePolicy, documented=True)  # name in lower case
 USER_GROUPS = Relation("user_groups", str)  # group id → group id
+
+# Credentials, owned by a user id.
+USER_ACCESS_KEYS = Relation("user_access_keys", AccessKey)  # access key id
+LOGIN_PROFILE = Relation("login_profile", LoginProfile)
+USER_SERVICE_CREDENTIALS = Relation("user_service_credentials", ServiceSpecificCredential)  # id
 
 # Owned by a group id.
 GROUP = Relation("group", GroupProfile)
@@ -128,6 +200,12 @@ ROLE_TAGS = Relation("role_tags", Tag)  # key in lower case
 ROLE_BOUNDARY = Relation("role_boundary", str)  # → policy ARN
 ROLE_POLICIES = Relation("role_policies", str)  # policy ARN → policy name
 ROLE_INLINE_POLICIES = Relation("role_inline_policies", InlinePolicy, documented=True)  # name in lower case
+ROLE_INSTANCE_PROFILES = Relation("role_instance_profiles", str)  # instance profile id → instance profile id
+
+# Owned by an instance profile id.
+INSTANCE_PROFILE = Relation("instance_profile", InstanceProfile)
+INSTANCE_PROFILE_TAGS = Relation("instance_profile_tags", Tag)  # key in lower case
+INSTANCE_PROFILE_ROLES = Relation("instance_profile_roles", str)  # role id → role id
 
 # Owned by a policy ARN: the other way round. Members and values are ids.
 POLICY_USERS = Relation("policy_users", str)

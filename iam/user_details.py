@@ -1,12 +1,14 @@
 """Everything that says what one user is and may do: what is shown, compared, and put back."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
 from iam import relations as r
 from iam.attached_policies import AttachedPolicy, attached_to
-from iam.identities import USER
+from iam.groups import Group, groups_of
+from iam.identities import GROUP, USER, Kind
 from iam.inline_policies import inline_in
 from iam.policies import governing_version
 from iam.state import State
@@ -14,10 +16,20 @@ from iam.users import user_at
 
 
 class InlinePolicy(msgspec.Struct, frozen=True, gc=False):
-    """A policy embedded in a user; the document character for character as it was put."""
+    """A policy embedded in a user or a group; the document character for character as it was put."""
 
     policy_name: str
     policy_document: str
+
+
+class Membership(msgspec.Struct, frozen=True, gc=False):
+    """A group that the user is in, with the policies that come to the user from it."""
+
+    group_id: str
+    group_name: str
+    path: str
+    attached: tuple[AttachedPolicy, ...] = ()
+    inline: tuple[InlinePolicy, ...] = ()
 
 
 class UserDetails(msgspec.Struct, frozen=True, gc=False):
@@ -32,12 +44,22 @@ class UserDetails(msgspec.Struct, frozen=True, gc=False):
     inline: tuple[InlinePolicy, ...] = ()
     tags: tuple[r.Tag, ...] = ()
     permissions_boundary: str | None = None
+    groups: tuple[Membership, ...] = ()
+
+    def carried(self) -> Iterator[str]:
+        """The ARNs of the managed policies that bear on the user: own, through groups, and its boundary."""
+        for policy in self.attached:
+            yield policy.policy_arn
+        for group in self.groups:
+            for policy in group.attached:
+                yield policy.policy_arn
+        if self.permissions_boundary:
+            yield self.permissions_boundary
 
 
 def user_details(state: State, user_id: str) -> UserDetails:
     """The user with this id, which must exist."""
     user = user_at(state, user_id)
-    inline = [InlinePolicy(policy.policy_name, policy.document) for policy in inline_in(state, USER, user_id)]
     return UserDetails(
         user_id=user.user_id,
         user_name=user.user_name,
@@ -45,19 +67,37 @@ def user_details(state: State, user_id: str) -> UserDetails:
         arn=user.arn,
         created_at=user.created_at,
         attached=tuple(attached_to(state, USER, user_id)),
-        inline=tuple(inline),
+        inline=_inline(state, USER, user_id),
         tags=user.tags,
         permissions_boundary=user.permissions_boundary,
+        groups=memberships(state, user_id),
     )
 
 
+def memberships(state: State, user_id: str) -> tuple[Membership, ...]:
+    """The groups that the user of this id is in, by name ignoring case."""
+    return tuple(membership(state, group) for group in groups_of(state, user_id))
+
+
+def membership(state: State, group: Group) -> Membership:
+    """What comes from a group."""
+    return Membership(
+        group.group_id,
+        group.group_name,
+        group.path,
+        tuple(attached_to(state, GROUP, group.group_id)),
+        _inline(state, GROUP, group.group_id),
+    )
+
+
+def _inline(state: State, kind: Kind, owner: str) -> tuple[InlinePolicy, ...]:
+    return tuple(InlinePolicy(policy.policy_name, policy.document) for policy in inline_in(state, kind, owner))
+
+
 def governing_documents(state: State, details: UserDetails) -> dict[str, tuple[str, str]]:
-    """The default versions of the managed policies that the user carries, attached or as its boundary.
+    """The default versions of the managed policies that bear on the user, each once by whatever paths it comes.
 
     Each ARN leads to the id of the version and its document. AWS's policies say what the catalogue has them say.
     """
-    carried = {policy.policy_arn for policy in details.attached}
-    if details.permissions_boundary:
-        carried.add(details.permissions_boundary)
-    governing = ((arn, governing_version(state, arn)) for arn in sorted(carried))
+    governing = ((arn, governing_version(state, arn)) for arn in sorted(set(details.carried())))
     return {arn: version for arn, version in governing if version is not None}

@@ -9,7 +9,8 @@ import msgspec
 from iam import relations as r
 from iam.arns import root_arn
 from iam.boundaries import check_exists, check_form
-from iam.commands import Command, Moment, Query
+from iam.callers import is_root, user_asked
+from iam.commands import Command, Moment, Principal, Query
 from iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded
 from iam.events import Event
 from iam.events.users import UserCreated, UserDeleted, UserTagged, UserUntagged, UserUpdated
@@ -37,6 +38,7 @@ class DeleteUser(Command, frozen=True, gc=False, kw_only=True):
 
 class GetUser(Query, frozen=True, gc=False, kw_only=True):
     user_name: str | None = None
+    caller: Principal | None = None
 
 
 class ListUsers(Query, frozen=True, gc=False, kw_only=True):
@@ -153,6 +155,12 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
         raise DeleteConflict("Cannot delete entity, must delete policies first.")
     if state.count(r.USER_GROUPS, user_id):
         raise DeleteConflict("Cannot delete entity, must remove users from group first.")
+    if state.count(r.USER_ACCESS_KEYS, user_id):
+        raise DeleteConflict("Cannot delete entity, must delete access keys first.")
+    if state.get(r.LOGIN_PROFILE, user_id) is not None:
+        raise DeleteConflict("Cannot delete entity, must delete login profile first.")
+    if state.count(r.USER_SERVICE_CREDENTIALS, user_id):
+        raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
     name = known(state, r.USER, user_id).user_name
     boundary = state.get(r.USER_BOUNDARY, user_id)
     return [UserDeleted(user_id=user_id, user_name=name, permissions_boundary=boundary)]
@@ -162,10 +170,10 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
 
 
 def get_user(state: State, query: GetUser) -> User:
-    """One user; without a name the caller, who is the root user. That one has an id and an ARN, and nothing else."""
-    if query.user_name is None:
+    """One user; without a name the caller. The root user has an id and an ARN, and nothing else."""
+    if query.user_name is None and is_root(state, query.caller):
         return User(state.account, "", "", root_arn(state.world.partition, state.account), None)
-    return user_at(state, USER.find(state, query.user_name))
+    return user_at(state, user_asked(state, query))
 
 
 def list_users(state: State, query: ListUsers, after: str) -> Iterator[tuple[str, User]]:

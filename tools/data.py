@@ -1,6 +1,6 @@
 """The data folder: what lies in it, who may open it, and how its parts are put together.
 
-`ledger.db` and `keys` are precious. `projections.db` is not: it follows from the ledger.
+`ledger.db`, `secrets.db` and `keys` are precious. `projections.db` is not: it follows from the ledger.
 """
 
 import os
@@ -17,6 +17,7 @@ from eventstore.lock import FolderLock, Locked
 from eventstore.log import Log, LogError
 from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
+from eventstore.secrets import Secrets, SecretsError
 from eventstore.sqlite import SqliteLog
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
@@ -27,6 +28,7 @@ from tools.failure import Failure
 MEMORY = "memory:"
 KEY_BYTES = 32
 SIGNING_KEY_VARIABLE = "IAM_LEDGER_CHECKPOINT_KEY"
+SECRETS_KEY_VARIABLE = "IAM_LEDGER_SECRETS_KEY"
 
 
 class DataFolder:
@@ -35,6 +37,7 @@ class DataFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = folder / "ledger.db"
+        self.secrets = folder / "secrets.db"
         self.projections = folder / "projections.db"
         self._keys = folder / "keys"
 
@@ -76,6 +79,13 @@ class DataFolder:
         loss = "or its checkpoints are taken for forged"
         return _given_signing_key() or SigningKey(self._key("checkpoint", loss, make=make))
 
+    def secrets_key(self) -> bytes:
+        """The key that secrets are sealed with: the environment's, or one made at the first start like the others.
+
+        Raises Failure where it cannot be read or made.
+        """
+        return _given_key(SECRETS_KEY_VARIABLE) or self._key("secrets", "or no secret can be opened")
+
     def _key(self, name: str, loss: str, *, make: bool = True) -> bytes:
         path = self._keys / name
         try:
@@ -99,13 +109,22 @@ class DataFolder:
 
 def _given_signing_key() -> SigningKey | None:
     """The key of checkpoints that the environment names, if it does. Raises Failure where it is none."""
-    text = os.environ.get(SIGNING_KEY_VARIABLE)
+    key = _given_key(SIGNING_KEY_VARIABLE)
+    return SigningKey(key) if key is not None else None
+
+
+def _given_key(variable: str) -> bytes | None:
+    """The key that the environment has under this name, if it does. Raises Failure where it is none."""
+    text = os.environ.get(variable)
     if text is None:
         return None
     try:
-        return SigningKey(b64decode(text.strip(), validate=True))
+        key = b64decode(text.strip(), validate=True)
     except ValueError:
-        raise Failure(f"{SIGNING_KEY_VARIABLE} is not {KEY_BYTES} bytes in base64") from None
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise Failure(f"{variable} is not {KEY_BYTES} bytes in base64")
+    return key
 
 
 def sync_folder(folder: Path) -> None:
@@ -131,26 +150,34 @@ async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) 
         with tempfile.TemporaryDirectory(prefix="iam-ledger-") as temporary:
             projections = Path(temporary) / "projections.db"
             signing_key = _given_signing_key() or SigningKey(os.urandom(KEY_BYTES))
-            async with _service(MemoryLog(), projections, world, os.urandom(KEY_BYTES), signing_key) as service:
+            secrets = await Secrets.open(None, os.urandom(KEY_BYTES))
+            digest_key = os.urandom(KEY_BYTES)
+            async with _service(MemoryLog(), projections, world, digest_key, signing_key, secrets) as service:
                 yield service
         return
     if log_url is not None:
         raise Failure(f"--log {log_url}: only {MEMORY} and a SQLite file in the data folder exist so far")
     folder.create()
     with folder.lock():
-        digest_key, signing_key = folder.digest_key(), folder.signing_key()
+        digest_key, signing_key, secrets_key = folder.digest_key(), folder.signing_key(), folder.secrets_key()
         log = await open_log(folder.ledger)
-        async with _service(log, folder.projections, world, digest_key, signing_key) as service:
+        try:
+            secrets = await Secrets.open(folder.secrets, secrets_key)
+        except SecretsError as error:
+            await log.close()
+            raise Failure(f"{error}") from error
+        async with _service(log, folder.projections, world, digest_key, signing_key, secrets) as service:
             yield service
 
 
 @asynccontextmanager
 async def _service(
-    log: Log, projections: Path, world: World, digest_key: bytes, signing_key: SigningKey
+    log: Log, projections: Path, world: World, digest_key: bytes, signing_key: SigningKey, secrets: Secrets
 ) -> AsyncIterator[Service]:
     try:
-        service = Service(log, Projections(projections), world, digest_key, signing_key)
+        service = Service(log, Projections(projections), world, digest_key, signing_key, secrets)
     except (OSError, sqlite3.Error) as error:
+        await secrets.close()
         await log.close()
         raise Failure(f"cannot open {projections}: {error}") from error
     try:

@@ -308,7 +308,7 @@ def _actions() -> str:
     return "\n".join(lines)
 
 
-def _function(action: actions.Write | actions.Read | actions.Listing) -> Callable[..., Any]:
+def _function(action: actions.Action) -> Callable[..., Any]:
     return action.decide if isinstance(action, actions.Write) else action.read
 
 

@@ -1,6 +1,7 @@
 """What a row of the table of actions is."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
@@ -12,6 +13,26 @@ from iam.state import State
 Reply: TypeAlias = Mapping[str, Any]
 
 
+class Secret(msgspec.Struct, frozen=True):
+    """What an action keeps in `secrets.db`, under an id of its own that the event names (`iam.relations.SECRETS`).
+
+    Before the command is decided, `make` makes it out of the parameters; None is that there is none. The id that the
+    decision asks for by this prefix is the one under which it is kept. `show` puts it into the reply.
+    """
+
+    id_prefix: str
+    make: Callable[[Mapping[str, Any]], str | None]
+    show: Callable[[Reply, str], Reply] | None = None
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """That the caller must know a secret. Where it does, the command's `proven` is the id of that secret."""
+
+    of: Callable[[State, Any], str | None]  # the id of the secret to be known
+    given: Callable[[Any], str]
+    matches: Callable[[str, str], bool]  # what was given, what is kept
+
+
 class Write(msgspec.Struct, frozen=True):
     """An action that changes something.
 
@@ -21,6 +42,8 @@ class Write(msgspec.Struct, frozen=True):
     command: type[Command]
     decide: Callable[[State, Any, Moment], list[Event]]
     result: Callable[[Any, str, str], Reply] | None = None
+    secret: Secret | None = None
+    proof: Proof | None = None
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -45,7 +68,24 @@ class Listing(msgspec.Struct, frozen=True):
     wide: bool = False
 
 
-Action: TypeAlias = Write | Read | Listing
+class Start(msgspec.Struct, frozen=True):
+    """An action that has the account's credential report made. `read` makes the reply: was there a report before?
+
+    The report is of the time of this call. The service remembers that time, in memory, and nothing else. At an instant
+    of the past there always is a report, which is of that instant.
+    """
+
+    read: Callable[[bool], Reply]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """An action that answers the account's credential report. `reply` takes what was read and when that was so."""
+
+    read: Callable[[State], Any]
+    reply: Callable[[Any, datetime], Reply]
+
+
+Action: TypeAlias = Write | Read | Listing | Start | Report
 
 
 def under(name: str, item: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Reply]:

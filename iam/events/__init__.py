@@ -7,12 +7,17 @@ recorded is in the record around it. `changes` holds no rules: the rules held wh
 
 from typing import TypeAlias
 
+from iam.events.account import AccountEvent
+from iam.events.credentials import CredentialEvent
 from iam.events.event import Event
 from iam.events.groups import GroupEvent
+from iam.events.instance_profiles import InstanceProfileEvent
 from iam.events.policies import PolicyEvent
 from iam.events.roles import RoleEvent
 from iam.events.users import UserEvent
 
-AnyEvent: TypeAlias = UserEvent | GroupEvent | RoleEvent | PolicyEvent
+AnyEvent: TypeAlias = (
+    UserEvent | CredentialEvent | GroupEvent | RoleEvent | InstanceProfileEvent | PolicyEvent | AccountEvent
+)
 
 __all__ = ["AnyEvent", "Event"]

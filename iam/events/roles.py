@@ -48,6 +48,22 @@ class RoleUpdated(Event, frozen=True, gc=False, kw_only=True, tag="RoleUpdated")
         yield put(r.ROLE, self.role_id, "", profile)
 
 
+class RoleDescriptionUpdated(Event, frozen=True, gc=False, kw_only=True, tag="RoleDescriptionUpdated"):
+    """Somebody said what the role is for, and was answered with the role as it then was."""
+
+    role_id: str
+    role_name: str
+    path: str
+    created_at: datetime
+    assume_role_policy_document: str
+    description: str = ""
+    max_session_duration: int = 3600
+
+    def changes(self) -> Iterator[Change]:
+        profile = r.RoleProfile(self.role_name, self.path, self.created_at, self.description, self.max_session_duration)
+        yield put(r.ROLE, self.role_id, "", profile)
+
+
 class AssumeRolePolicyUpdated(Event, frozen=True, gc=False, kw_only=True, tag="AssumeRolePolicyUpdated"):
     """Another trust policy says who may assume the role."""
 
@@ -74,6 +90,53 @@ class RoleDeleted(Event, frozen=True, gc=False, kw_only=True, tag="RoleDeleted")
         if self.permissions_boundary:
             yield end(r.ROLE_BOUNDARY, self.role_id)
             yield end(r.BOUNDARY_ROLES, self.permissions_boundary, self.role_id)
+
+
+class ServiceLinkedRoleCreated(Event, frozen=True, gc=False, kw_only=True, tag="ServiceLinkedRoleCreated"):
+    """A role exists that a service of AWS acts in, with the managed policy which that service says it needs."""
+
+    role_id: str
+    role_name: str
+    path: str
+    created_at: datetime
+    aws_service_name: str
+    assume_role_policy_document: str
+    description: str = ""
+    policy_arn: str | None = None
+    policy_name: str | None = None
+
+    def changes(self) -> Iterator[Change]:
+        profile = r.RoleProfile(self.role_name, self.path, self.created_at, self.description)
+        yield begin(r.ROLES, "", self.role_name.lower(), self.role_id)
+        yield begin(r.ROLE, self.role_id, "", profile)
+        yield begin(r.ROLE_TRUST, self.role_id, "", r.TrustPolicy(self.assume_role_policy_document))
+        if self.policy_arn and self.policy_name:
+            yield begin(r.ROLE_POLICIES, self.role_id, self.policy_arn, self.policy_name)
+            yield begin(r.POLICY_ROLES, self.policy_arn, self.role_id, self.role_id)
+
+
+class ServiceLinkedRoleDeleted(Event, frozen=True, gc=False, kw_only=True, tag="ServiceLinkedRoleDeleted"):
+    """A service's role is no more, and with it all that hung on it. The task is how the caller asks about it."""
+
+    role_id: str
+    role_name: str
+    deletion_task_id: str
+    policy_arns: tuple[str, ...] = ()
+    permissions_boundary: str | None = None
+
+    def changes(self) -> Iterator[Change]:
+        yield end(r.ROLES, "", self.role_name.lower())
+        yield end(r.ROLE, self.role_id)
+        yield end(r.ROLE_TRUST, self.role_id)
+        yield end_all(r.ROLE_TAGS, self.role_id)
+        yield end_all(r.ROLE_INLINE_POLICIES, self.role_id)
+        for arn in self.policy_arns:
+            yield end(r.ROLE_POLICIES, self.role_id, arn)
+            yield end(r.POLICY_ROLES, arn, self.role_id)
+        if self.permissions_boundary:
+            yield end(r.ROLE_BOUNDARY, self.role_id)
+            yield end(r.BOUNDARY_ROLES, self.permissions_boundary, self.role_id)
+        yield begin(r.DELETION_TASKS, "", self.deletion_task_id, self.role_id)
 
 
 class RoleTagged(Event, frozen=True, gc=False, kw_only=True, tag="RoleTagged"):
@@ -179,8 +242,11 @@ class RolePolicyDeleted(Event, frozen=True, gc=False, kw_only=True, tag="RolePol
 RoleEvent = (
     RoleCreated
     | RoleUpdated
+    | RoleDescriptionUpdated
     | AssumeRolePolicyUpdated
     | RoleDeleted
+    | ServiceLinkedRoleCreated
+    | ServiceLinkedRoleDeleted
     | RoleTagged
     | RoleUntagged
     | RolePermissionsBoundaryPut

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+ORIGIN = ("position", "event_id", "since", "actor", "source_ip", "action")
 UNKNOWN = (404, "NO_SUCH_ENTITY", "The user with name nobody cannot be found.")
 
 
@@ -73,6 +74,10 @@ def test_a_user_is_told_with_every_document_that_governs_it(account: Account) ->
 
     told = account.get("/v1/users/ALICE").data
 
+    origins = [{name: each.pop(name) for name in ORIGIN} for each in told["documents"]]
+    assert [origin["position"] for origin in origins] == [5, 4, 3]
+    created = {"action": "CreateUser", "since": account.events(action="CreateUser")[0]["recorded_at"]}
+    assert origins[2].items() >= created.items()
     boundary = told["documents"].pop()
     assert json.loads(boundary.pop("policy_document"))["Statement"][0]["Action"] == "*"
     assert boundary == {
@@ -80,6 +85,7 @@ def test_a_user_is_told_with_every_document_that_governs_it(account: Account) ->
         "policy_name": "AdministratorAccess",
         "policy_arn": ADMIN,
         "version_id": "v1",
+        "group": None,
     }
     assert told.pop("basis")["position"] == 5
     assert told == {
@@ -92,6 +98,7 @@ def test_a_user_is_told_with_every_document_that_governs_it(account: Account) ->
         "permissions_boundary": ADMIN,
         "attached": [{"policy_name": "own", "policy_arn": arn}],
         "inline": [{"policy_name": "logs", "policy_document": document("logs:*")}],
+        "groups": [],
         "documents": [
             {
                 "via": "attached",
@@ -99,6 +106,7 @@ def test_a_user_is_told_with_every_document_that_governs_it(account: Account) ->
                 "policy_arn": arn,
                 "version_id": "v2",
                 "policy_document": document("s3:*"),
+                "group": None,
             },
             {
                 "via": "inline",
@@ -106,9 +114,52 @@ def test_a_user_is_told_with_every_document_that_governs_it(account: Account) ->
                 "policy_arn": None,
                 "version_id": None,
                 "policy_document": document("logs:*"),
+                "group": None,
             },
         ],
     }
+
+
+def test_what_comes_through_groups_is_told_with_both_records_that_it_rests_on(alice: Account) -> None:
+    """That which put the policy on the group, and that which made the user a member; whichever came first."""
+    arn = do(alice, "CreatePolicy", PolicyName="own", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
+    group = do(alice, "CreateGroup", GroupName="Devs", Path="/eng/")["Group"]["GroupId"]
+    do(alice, "AttachGroupPolicy", GroupName="Devs", PolicyArn=arn)  # @4
+    joined = do(alice, "AddUserToGroup", GroupName="Devs", UserName="alice")  # @5
+    do(alice, "PutGroupPolicy", GroupName="Devs", PolicyName="logs", PolicyDocument=document("logs:*"))  # @6
+    do(alice, "AttachUserPolicy", UserName="alice", PolicyArn=arn)
+
+    told = alice.get("/v1/users/alice").data
+    sets = alice.get("/v1/users/alice/policies").data
+    rows = alice.get("/v1/users/alice/policies", {"Accept": "text/csv"})
+
+    assert told["groups"] == [
+        {
+            "group_id": group,
+            "group_name": "Devs",
+            "path": "/eng/",
+            "attached": [{"policy_name": "own", "policy_arn": arn}],
+            "inline": [{"policy_name": "logs", "policy_document": document("logs:*")}],
+        }
+    ]
+    own, attached, inline = told["documents"]
+    assert (own["position"], own["group"]) == (7, None)
+    for entry, position, text in ((attached, 4, document("s3:*")), (inline, 6, document("logs:*"))):
+        assert (entry["position"], entry["policy_document"]) == (position, text)
+        assert entry["group"]["group_id"] == group
+        assert entry["group"]["group_name"] == "Devs"
+        assert entry["group"]["event_id"] == joined["id"]
+        assert entry["group"]["position"] == 5
+    assert (attached["version_id"], inline["version_id"]) == ("v1", None)
+    assert [(entry["policy_name"], entry["position"]) for entry in sets["inherited"]] == [("own", 4), ("logs", 6)]
+    assert [entry["policy_name"] for entry in sets["attached"]] == ["own"]
+    cells = list(csv.DictReader(io.StringIO(rows.body.decode())))
+    assert [(cell["via"], cell["position"], cell["group_name"], cell["group_position"]) for cell in cells] == [
+        ("attached", "7", "", ""),
+        ("attached", "4", "Devs", "5"),
+        ("inline", "6", "Devs", "5"),
+    ]
+    assert alice.get("/v1/users/alice?at=@3").data["groups"] == []
 
 
 def test_the_documents_are_those_that_governed_then(alice: Account) -> None:
@@ -221,6 +272,7 @@ def test_the_policy_sets_are_told_as_a_table_too(alice: Account) -> None:
         "access_key_id": alice.id,
         "source": "api",
         "source_ip": "127.0.0.1",
+        **dict.fromkeys(("group_id", "group_name", "group_position", "group_event_id", "group_since"), ""),
     }
     assert (inline["policy_name"], inline["policy_document"]) == ("logs", document("logs:*"))
 

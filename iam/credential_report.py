@@ -1,0 +1,78 @@
+"""The credential report: one line for each user and its credentials, in CSV with AWS's columns."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from iam import relations as r
+from iam.access_keys import AccessKey, keys_of
+from iam.arns import root_arn
+from iam.identities import USER
+from iam.state import State, known
+
+COLUMNS = (
+    *("user", "arn", "user_creation_time"),
+    *("password_enabled", "password_last_used", "password_last_changed", "password_next_rotation"),
+    "mfa_active",
+    *(
+        f"access_key_{number}_{column}"
+        for number in (1, 2)
+        for column in ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
+    ),
+    *(f"cert_{number}_{column}" for number in (1, 2) for column in ("active", "last_rotated")),
+)
+NONE = "N/A"
+UNKNOWN = "no_information"
+UNSUPPORTED = "not_supported"
+KEYS = 2
+
+
+def credential_report(state: State) -> str:
+    """The report of the account. Root user first, then users by name. Nothing is known of when anything was used."""
+    lines = [",".join(COLUMNS), _line(_root(state))]
+    lines += (_line(_user(state, user_id)) for _, user_id in state.scan(r.USERS, ""))
+    return "\n".join(lines)
+
+
+def _root(state: State) -> Iterable[str]:
+    """What is known of the root user here: who it is."""
+    yield from ("<root_account>", root_arn(state.world.partition, state.account), UNKNOWN)
+    yield from (UNSUPPORTED, UNKNOWN, UNSUPPORTED, UNSUPPORTED)
+    yield "false"
+    yield from _keys(())
+    yield from _certificates()
+
+
+def _user(state: State, user_id: str) -> Iterable[str]:
+    user = known(state, r.USER, user_id)
+    yield from (user.user_name, USER.arn(state, user_id), _time(user.created_at))
+    profile = state.get(r.LOGIN_PROFILE, user_id)
+    if profile is None:
+        yield from ("false", NONE, NONE, NONE)
+    else:
+        yield from ("true", UNKNOWN, _time(profile.password_changed_at), NONE)
+    yield "false"
+    yield from _keys(keys_of(state, user_id))
+    yield from _certificates()
+
+
+def _keys(keys: Sequence[AccessKey]) -> Iterable[str]:
+    for key in keys[:KEYS]:
+        yield from (_boolean(key.status == "Active"), _time(key.created_at), NONE, NONE, NONE)
+    for _ in range(KEYS - len(keys)):
+        yield from ("false", NONE, NONE, NONE, NONE)
+
+
+def _certificates() -> Iterable[str]:
+    return ("false", NONE, "false", NONE)
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _line(cells: Iterable[str]) -> str:
+    return ",".join(f'"{cell}"' if "," in cell else cell for cell in cells)  # names have commas, but never quotes

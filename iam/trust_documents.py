@@ -1,0 +1,209 @@
+"""Reading and checking trust policies, which say who may assume a role: their grammar, and AWS's messages.
+
+AWS reads them with another parser than identity policies, which has messages of its own. Recorded are those for what
+is no JSON, for actions and for Resource; reported by users are those for principals; the others are likely, being
+what the same parser says of S3's bucket policies. Whatever is not known to be refused is accepted.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from iam import relations as r
+from iam.arns import parse_arn
+from iam.document_grammar import OPERATORS
+from iam.documents import PARTITIONS, counted_size
+from iam.errors import IamError, LimitExceeded, MalformedPolicyDocument
+from iam.identities import ROLE, USER
+from iam.state import State
+
+JSON = "This policy contains invalid Json"
+VERSION = "The policy must contain a valid version string"
+PROHIBITED = "Has prohibited field {}"
+MISSING = "Missing required field {}"
+UNKNOWN = "Unknown field {}"
+EFFECT = "Invalid effect: {}"
+SID_UNIQUE = "Statement IDs (SID) in a single policy must be unique."
+ACTIONS = "AssumeRole policy may only specify STS AssumeRole actions."
+NO_PRINCIPALS = (
+    "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: "
+    "The passed in policy has a statement with no principals!"
+)
+PRINCIPAL = 'Invalid principal in policy: "{}":"{}"'
+FEDERATED = "Federated principals must be valid domain names or SAML metadata ARNs"
+
+_REQUIRED = ("Effect", "Principal", "Action")
+_PROHIBITED = ("Resource", "NotResource", "NotPrincipal")
+_STATEMENT = frozenset({"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"})
+_ASSUMING = (
+    "assumerole",
+    "assumerolewithsaml",
+    "assumerolewithwebidentity",
+    "setcontext",
+    "setsourceidentity",
+    "tagsession",
+)
+_DOMAIN = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+_IDENTITY = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):(root|(?:user|role)/[^*?]+)")
+_SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:(?:assumed-role|federated-user)/[^*?]+")
+_PROVIDER = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:(?:saml|oidc)-provider/[!-~]+")
+_UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]+")
+
+
+def check_trust(state: State, document: str) -> None:
+    """Raise MalformedPolicyDocument for the first fault of a trust policy, or LimitExceeded for its size.
+
+    A user or role of the account that it names must exist; those of other accounts nobody here can know.
+    """
+    for statement in _statements(document):
+        _check_actions(statement)
+        for kind, name in _principals(statement["Principal"]):
+            _check_principal(state, kind, name)
+    quota = state.world.quotas.assume_role_policy_size
+    if counted_size(document) > quota:
+        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quota}")
+
+
+def _statements(document: str) -> list[dict[str, Any]]:
+    """The statements, of which each has the elements that it must have and no others."""
+    policy = _read(document)
+    for name in policy:
+        if name not in ("Version", "Id", "Statement"):
+            raise MalformedPolicyDocument(UNKNOWN.format(name))
+    if policy.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
+        raise MalformedPolicyDocument(VERSION)
+    statements = _listed(policy.get("Statement", []))
+    if not statements:
+        raise MalformedPolicyDocument(MISSING.format("Statement"))
+    sids = []
+    for statement in statements:
+        _check_elements(statement)
+        if sid := statement.get("Sid"):
+            sids.append(sid)
+    if len(sids) != len(set(sids)):
+        raise MalformedPolicyDocument(SID_UNIQUE)
+    return statements
+
+
+def _read(document: str) -> dict[str, Any]:
+    """The JSON object. msgspec is strict about Unicode and numbers, and json sees names that are given twice."""
+    try:
+        policy = msgspec.json.decode(document, type=dict[str, Any])
+        json.JSONDecoder(object_pairs_hook=_distinct).decode(document)
+    except (ValueError, RecursionError) as error:
+        raise MalformedPolicyDocument(JSON) from error
+    return policy
+
+
+def _distinct(members: list[tuple[str, object]]) -> None:
+    if len(members) != len({name for name, _ in members}):
+        raise ValueError("a name is given twice in one object")
+
+
+def _check_elements(statement: Any) -> None:
+    if not isinstance(statement, dict):
+        raise MalformedPolicyDocument(JSON)
+    for name in _PROHIBITED:
+        if name in statement:
+            raise MalformedPolicyDocument(PROHIBITED.format(name))
+    for name in statement:
+        if name not in _STATEMENT:
+            raise MalformedPolicyDocument(UNKNOWN.format(name))
+    if "NotAction" in statement:
+        raise MalformedPolicyDocument(ACTIONS)
+    for name in _REQUIRED:
+        if name not in statement:
+            raise MalformedPolicyDocument(MISSING.format(name))
+    if statement["Effect"] not in ("Allow", "Deny"):
+        raise MalformedPolicyDocument(EFFECT.format(statement["Effect"]))
+    if not isinstance(statement.get("Sid", ""), str) or not _is_condition(statement.get("Condition", {})):
+        raise MalformedPolicyDocument(JSON)
+
+
+def _is_condition(condition: Any) -> bool:
+    """Whether operators stand over keys, and keys over values. An operator over nothing may have any name."""
+    if not isinstance(condition, dict):
+        return False
+    return all(
+        isinstance(keys, dict)
+        and (not keys or operator in OPERATORS)
+        and all(isinstance(value, str | bool | int | float) for values in keys.values() for value in _listed(values))
+        for operator, keys in condition.items()
+    )
+
+
+def _check_actions(statement: Mapping[str, Any]) -> None:
+    """Actions are those by which a role is assumed, or patterns that mean one of them."""
+    actions = _listed(statement["Action"])
+    if not actions:
+        raise MalformedPolicyDocument(MISSING.format("Action"))
+    for action in actions:
+        if not isinstance(action, str):
+            raise MalformedPolicyDocument(JSON)
+        vendor, _, pattern = action.lower().partition(":")
+        if vendor != "sts" or "[" in pattern or not any(fnmatchcase(name, pattern) for name in _ASSUMING):
+            raise MalformedPolicyDocument(ACTIONS)
+
+
+def _principals(principal: Any) -> Iterator[tuple[str, str]]:
+    """The principals of a statement with their kinds; `*` alone stands for all of kind AWS."""
+    if principal == "*":
+        principal = {"AWS": "*"}
+    if not isinstance(principal, dict):
+        raise MalformedPolicyDocument(JSON)
+    found = [(kind, name) for kind, names in principal.items() for name in _listed(names)]
+    if not found:
+        raise MalformedPolicyDocument(NO_PRINCIPALS)
+    for kind, name in found:
+        if not isinstance(name, str):
+            raise MalformedPolicyDocument(JSON)
+        yield kind, name
+
+
+def _check_principal(state: State, kind: str, name: str) -> None:
+    match kind:
+        case "AWS":
+            accepted = name == "*" or _is_account(name) or _is_identity(state, name)
+        case "Service":
+            accepted = _DOMAIN.fullmatch(name) is not None
+        case "Federated":
+            if not (_DOMAIN.fullmatch(name) or _PROVIDER.fullmatch(name)):
+                raise MalformedPolicyDocument(FEDERATED)
+            accepted = True
+        case "CanonicalUser":
+            accepted = bool(name)
+        case _:
+            accepted = False
+    if not accepted:
+        raise MalformedPolicyDocument(PRINCIPAL.format(kind if kind == "AWS" else kind.upper(), name))
+
+
+def _is_account(name: str) -> bool:
+    return len(name) == 12 and name.isascii() and name.isdigit()
+
+
+def _is_identity(state: State, name: str) -> bool:
+    """Whether this is a user, role, session or root user, by ARN or unique id, that can exist."""
+    if _UNIQUE_ID.fullmatch(name):
+        return state.get(r.USER, name) is not None or state.get(r.ROLE, name) is not None
+    if _SESSION.fullmatch(name):
+        return True
+    found = _IDENTITY.fullmatch(name)
+    if found is None or parse_arn(name).partition not in PARTITIONS:
+        return False
+    account, resource = found.groups()
+    if account != state.account or resource == "root":
+        return True
+    kind = USER if resource.startswith("user/") else ROLE
+    try:
+        return kind.arn(state, kind.find(state, resource.rpartition("/")[2])) == name
+    except IamError:
+        return False
+
+
+def _listed(element: Any) -> list[Any]:
+    return element if isinstance(element, list) else [element]
