@@ -14,29 +14,34 @@ from api.query_string import choice, parameters
 from api.service import Request, Service
 from api.tables import Format
 from eventstore.record import Record, open_envelope
-from iam import relations as r
 from iam.arns import parse_arn
 from iam.errors import InvalidInput
+from iam.identities import KINDS, USER, Kind
 from iam.policies import find_policy
-from iam.relations import Relation, UserProfile
+from iam.relations import Relation
 from iam.state import known
-from projections.holders import Name, holder
+from projections.holders import names_of
 from projections.instant import InstantState
 from projections.periods import Period, Place, find_periods
 
-VIA: Final[Mapping[str, str]] = {r.POLICY_USERS.name: "attached", r.BOUNDARY_USERS.name: "boundary"}
-"""How a policy can be carried: the relation that says so, and its name in answers."""
+_WAYS: Final[Mapping[Relation[str], tuple[Kind, str]]] = {
+    **{kind.carriers: (kind, "attached") for kind in KINDS},
+    **{kind.bounded: (kind, "boundary") for kind in KINDS if kind.bounded is not None},
+}
+"""How a policy can be carried: the relation that says so, by which kind of identity, and its name in answers."""
 
-_RELATIONS: Final[tuple[Relation[str], ...]] = (r.POLICY_USERS, r.BOUNDARY_USERS)
+_BY_NAME: Final = {relation.name: way for relation, way in _WAYS.items()}
+_KINDS: Final = {kind.id_prefix: kind for kind in KINDS}
 _ACTOR = ("action", "actor_id", "actor_arn", "access_key_id", "source", "source_ip")
 _ENDS = tuple(f"{end}_{column}" for end in ("from", "to") for column in ("position", "event_id", "at", *_ACTOR))
 
-COLUMNS: Final = ("via", "user_id", "user_name", "path", "position", "event_id", "since", *_ACTOR)
-HISTORY_COLUMNS: Final = ("via", "user_id", "user_name", "latest_user_name", *_ENDS)
+_IDENTITY = ("kind", "id", "name")
+COLUMNS: Final = ("via", "user_id", "user_name", "path", "position", "event_id", "since", *_ACTOR, *_IDENTITY)
+HISTORY_COLUMNS: Final = ("via", "user_id", "user_name", "latest_user_name", *_ENDS, *_IDENTITY, "latest_name")
 
-Carried = tuple[int, str, str]  # position of the record that began it, via, user id
-Carrier = tuple[Carried, UserProfile]
-Named = tuple[Period, str, str]  # and the user's name when it began, and the latest
+Carried = tuple[int, str, str]  # position of the record that began it, via, the carrier's id
+Carrier = tuple[Carried, Kind, Any]  # and its profile
+Named = tuple[Period, str, str]  # and the carrier's name when it began, and the latest
 Envelope = Record[dict[str, Any]]
 
 
@@ -59,8 +64,8 @@ async def attachments(
             return _carriers(state, arn, beyond and beyond[1], limit)
 
         found, more = await service.read_at(account, carriers, basis)
-        records = await _records(service, account, {position for (position, _, _), _ in found})
-        rows = [_attachment(listing.format, carried, profile, records[carried[0]]) for carried, profile in found]
+        records = await _records(service, account, {position for (position, _, _), _, _ in found})
+        rows = [_attachment(listing.format, *carrier, records[carrier[0][0]]) for carrier in found]
         return Page(rows, (basis.position, found[-1][0]) if more else None)
 
     return await listing.answer(request.request_id, find, "attachments", COLUMNS, basis, {"policy_arn": arn})
@@ -81,10 +86,14 @@ async def history(
     async def find(beyond: Place | None, limit: int) -> Page[Place]:
         def named_periods(connection: sqlite3.Connection) -> tuple[list[Named], Place | None]:
             page = find_periods(
-                connection, account, _RELATIONS, arn, basis.position, beyond, limit, descending=descending
+                connection, account, tuple(_WAYS), arn, basis.position, beyond, limit, descending=descending
             )
-            called = cache(lambda user_id: holder(connection, account, user_id, basis.position).names)
-            return [(period, *_names(called(period.member), period.begun)) for period in page.rows], page.next
+            called = cache(lambda kind, member: names_of(connection, account, kind, member, basis.position))
+            named = [
+                (period, *_names(called(_BY_NAME[period.relation][0], period.member), period.begun))
+                for period in page.rows
+            ]
+            return named, page.next
 
         found, following = await service.projections.read(named_periods)
         ends = {end for period, _, _ in found for end in (period.begun, period.ended) if end is not None}
@@ -104,18 +113,19 @@ def _carriers(state: InstantState, arn: str, beyond: Carried | None, limit: int)
     if state.world.catalogue.policy(arn) is None:
         find_policy(state, arn)
     carried = sorted(
-        (position, VIA[relation.name], user_id)
-        for relation in _RELATIONS
-        for user_id, _, position in state.entries(relation, arn)
+        (position, via, carrier)
+        for relation, (_, via) in _WAYS.items()
+        for carrier, _, position in state.entries(relation, arn)
     )
     rest = carried if beyond is None else carried[bisect_right(carried, beyond) :]
-    return [(each, known(state, r.USER, each[2])) for each in rest[:limit]], len(rest) > limit
+    found = [(each, _KINDS[each[2][:4]]) for each in rest[:limit]]
+    return [(each, kind, known(state, kind.profiles, each[2])) for each, kind in found], len(rest) > limit
 
 
-def _names(names: Sequence[Name], position: int) -> tuple[str, str]:
-    """What a user was called at a position, and what it was called last."""
-    then = bisect_right(names, position, key=lambda name: name.begin.position) - 1
-    return names[then].user_name, names[-1].user_name
+def _names(names: Sequence[tuple[int, str]], position: int) -> tuple[str, str]:
+    """What a carrier was called at a position, and what it was called last."""
+    then = bisect_right(names, position, key=lambda name: name[0]) - 1
+    return names[then][1], names[-1][1]
 
 
 async def _records(service: Service, account: str, positions: set[int]) -> Mapping[int, Envelope]:
@@ -123,10 +133,13 @@ async def _records(service: Service, account: str, positions: set[int]) -> Mappi
     return {row.position: open_envelope(row) for row in rows}
 
 
-def _attachment(format: Format | None, carried: Carried, user: UserProfile, record: Envelope) -> dict[str, Any]:
+def _attachment(format: Format | None, carried: Carried, kind: Kind, profile: Any, record: Envelope) -> dict[str, Any]:
     """Who carries the policy, and the record since which that is so."""
-    _, via, user_id = carried
-    told = {"via": via, "user_id": user_id, "user_name": user.user_name, "path": user.path}
+    _, via, carrier = carried
+    name = kind.name(profile)
+    told = {"via": via, "kind": kind.noun, "id": carrier, "name": name, "path": profile.path}
+    if kind is USER or format == "text/csv":
+        told |= {"user_id": carrier, "user_name": name} if kind is USER else {"user_id": None, "user_name": None}
     if format == "text/csv":
         cells = _cells(record)
         return {**told, **cells, "since": cells["at"]}
@@ -146,12 +159,10 @@ def _period(
 ) -> dict[str, Any]:
     """Who carried the policy, and the records from which and to which that was so."""
     ends = {"from": records[period.begun], "to": None if period.ended is None else records[period.ended]}
-    told = {
-        "via": VIA[period.relation],
-        "user_id": period.member,
-        "user_name": then,
-        "latest_user_name": latest,
-    }
+    kind, via = _BY_NAME[period.relation]
+    told = {"via": via, "kind": kind.noun, "id": period.member, "name": then, "latest_name": latest}
+    if kind is USER:
+        told |= {"user_id": period.member, "user_name": then, "latest_user_name": latest}
     if format == "text/csv":
         cells = {
             f"{end}_{column}": cell

@@ -153,7 +153,7 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
         return Done({"UserId": actor.id, "Account": request.caller.account, "Arn": actor.arn}, basis=basis)
     action = actions.IAM.get(name)
     if action is None:
-        raise NotYetImplemented(f"iam:{name} is not implemented yet.")
+        raise NotYetImplemented(f"iam:{name} is not implemented. {actions.why_not_here(name)}")
     if isinstance(action, Write):
         if instant is not None:
             raise InstantIsReadOnly(f"{name} cannot be called at {instant}: the past can only be read. Call it at /.")

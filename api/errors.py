@@ -12,6 +12,7 @@ STATUS: dict[type[IamError], int] = {
     e.LimitExceeded: 409,
     e.DeleteConflict: 409,
     e.RestoreConflict: 409,
+    e.InvalidAuthenticationCode: 403,
     e.InvalidInput: 400,
     e.MalformedPolicyDocument: 400,
     e.PolicyNotAttachable: 400,

@@ -24,7 +24,8 @@ from projections.rows import COLUMNS, row_of
 
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 
-_FILTERS = ("user", "policy", "actor", "request_id", "action", "type", "outcome", "source_ip")
+_SUBJECTS = ("user", "group", "role", "instance_profile", "policy")
+_FILTERS = (*_SUBJECTS, "actor", "request_id", "action", "type", "outcome", "source_ip")
 
 _encode = msgspec.json.Encoder().encode
 

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
-DOCUMENTS = ("policy_document", "assume_role_policy_document")
+DOCUMENTS = ("policy_document", "assume_role_policy_document", "saml_metadata_document")
 SECRETS = ("password", "old_password", "new_password", "private_key", "add_private_key")  # no record tells of these
 CAUGHT_UP_SECONDS_MAX = 5.0
 

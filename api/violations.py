@@ -40,6 +40,7 @@ WORDED: Mapping[str, str] = {
     "RoleName": _NAME,
     "PolicyName": _NAME,
     "InstanceProfileName": _NAME,
+    "VirtualMFADeviceName": _NAME,
     "Path": _PATH,
     "NewPath": _PATH,
     "PathPrefix": _PREFIX,
@@ -54,7 +55,7 @@ _ENUM_IN_LIST: Mapping[str, Sequence[str]] = {
 }
 """Enumerations that AWS prints in an order of its own."""
 
-_NULL_IN_LIST = frozenset({"tagKeyType"})
+_NULL_IN_LIST = frozenset({"tagKeyType", "serviceNamespaceType"})
 """Shapes whose list violation also names the null rule; AWS refuses nulls of the others without saying so."""
 
 

@@ -146,9 +146,21 @@ def _scalar_writer(scalar: Scalar) -> Write:
     return write
 
 
+_ENCODED = tuple((chr(code), f"%{code:02X}") for code in range(128) if quote(chr(code), safe="-_.~") != chr(code))
+
+
 def _percent_encoded(document: str) -> str:
-    """A policy document: AWS percent-encodes all but RFC 3986's unreserved characters."""
-    return quote(document, safe="-_.~")
+    """A policy document: AWS percent-encodes all but RFC 3986's unreserved characters.
+
+    A report may have megabytes of them, and `quote` takes a tenth of a second for each.
+    """
+    if not document.isascii():
+        return quote(document, safe="-_.~")
+    encoded = document.replace("%", "%25")
+    for character, code in _ENCODED:
+        if character != "%" and character in encoded:
+            encoded = encoded.replace(character, code)
+    return encoded
 
 
 def _boolean(value: bool) -> str:

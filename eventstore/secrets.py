@@ -67,27 +67,27 @@ class Secrets:
             sqlite3.connect(target).close()  # aiosqlite's thread may outlive the event loop if connecting fails there
             connection = await aiosqlite.connect(target, isolation_level=None)
         except sqlite3.Error as error:
-            raise SecretsError(f"{target} cannot be opened: {error}") from error
+            raise SecretsError(str(error)) from error
         secrets = cls(connection, key)
         try:
-            await secrets._prepare(target)
+            await secrets._prepare()
         except sqlite3.Error as error:
             await connection.close()
-            raise SecretsError(f"{target} cannot be read: {error}") from error
+            raise SecretsError(str(error)) from error
         except BaseException:
             await connection.close()
             raise
         return secrets
 
-    async def _prepare(self, target: str) -> None:
+    async def _prepare(self) -> None:
         [(application_id,)] = await self._connection.execute_fetchall("PRAGMA application_id")
         [(version,)] = await self._connection.execute_fetchall("PRAGMA user_version")
         tables = await self._connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")
         blank = not list(tables) and (application_id, version) == (0, 0)
         if not blank and application_id != APPLICATION_ID:
-            raise SecretsError(f"{target} is no file of iam-ledger's secrets")
+            raise SecretsError("it is no file of iam-ledger's secrets")
         if not blank and version != SCHEMA_VERSION:
-            raise SecretsError(f"{target} has format {version}; this program reads format {SCHEMA_VERSION}")
+            raise SecretsError(f"it has format {version}; this program reads format {SCHEMA_VERSION}")
         await self._connection.executescript(_PRAGMAS)
         if blank:
             await self._connection.executescript(_SCHEMA)

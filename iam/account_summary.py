@@ -23,6 +23,10 @@ _COUNTED: Final[Mapping[str, tuple[Relation[Any], ...]]] = {
     "Roles": (r.ROLES,),
     "Policies": (r.POLICIES,),
     "InstanceProfiles": (r.INSTANCE_PROFILES,),
+    "ServerCertificates": (),
+    "MFADevices": (),
+    "MFADevicesInUse": (),
+    "Providers": (),
 }
 """How many entries there are in the relations of the whole account."""
 
@@ -56,6 +60,8 @@ def get_account_summary(state: State, query: GetAccountSummary) -> Mapping[str, 
         **quotas,
         "PolicyVersionsInUse": _policies_in_use(state),
         "PolicyVersionsInUseQuota": POLICY_VERSIONS_IN_USE_QUOTA,
+        "ServerCertificatesQuota": 20,
+        "SigningCertificatesPerUserQuota": 2,
         "GlobalEndpointTokenVersion": 1 if token_version(state) == V1_TOKEN else 2,
         "AccountMFAEnabled": 0,
         "AccountAccessKeysPresent": 0,

@@ -36,7 +36,7 @@ def get_context_keys_for_principal_policy(state: State, query: GetContextKeysFor
     The identity is found by its name; the path in the ARN does not matter. Raises InvalidInput for other ARNs.
     """
     arn = parse_arn(query.policy_source_arn, InvalidInput)
-    noun, slash, rest = arn.resource.partition("/")
+    noun, _, rest = arn.resource.partition("/")
     name = rest.rpartition("/")[2]
     kind = next((kind for kind in KINDS if kind.noun == noun), None)
     if arn.service != "iam" or kind is None or not name:

@@ -1,7 +1,7 @@
 """The credential report: one line for each user and its credentials, in CSV with AWS's columns."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from iam import relations as r
 from iam.access_keys import AccessKey, keys_of
@@ -49,8 +49,11 @@ def _user(state: State, user_id: str) -> Iterable[str]:
     if profile is None:
         yield from ("false", NONE, NONE, NONE)
     else:
-        yield from ("true", UNKNOWN, _time(profile.password_changed_at), NONE)
-    yield "false"
+        policy = state.get(r.PASSWORD_POLICY, "")
+        days = policy.max_password_age if policy is not None else None
+        changed_at = profile.password_changed_at
+        yield from ("true", UNKNOWN, _time(changed_at), _time(changed_at + timedelta(days=days)) if days else NONE)
+    yield _boolean(state.count(r.USER_MFA_DEVICES, user_id) > 0)
     yield from _keys(keys_of(state, user_id))
     yield from _certificates()
 

@@ -93,6 +93,28 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     r.ACCOUNT_PROPERTIES: Section(
         "properties", lambda _, name, value: {"property_name": name, "property_value": value}, is_list=True
     ),
+    r.VIRTUAL_MFA_DEVICES: Section(
+        "virtual_mfa_device", lambda _, serial, device: {"serial_number": serial, **_fields(device)}
+    ),
+    r.MFA_DEVICE_TAGS: _TAGS,
+    r.USER_MFA_DEVICES: Section(
+        "mfa_devices", lambda _, serial, device: {"serial_number": serial, **_fields(device)}, is_list=True
+    ),
+    r.SAML_PROVIDERS: Section(
+        "saml_provider", lambda _, arn, provider: {"saml_provider_arn": arn, **_fields(provider)}
+    ),
+    r.SAML_METADATA: Section("saml_metadata_document", lambda _, __, metadata: metadata.document),
+    r.SAML_PRIVATE_KEYS: Section(
+        "private_keys", lambda _, key_id, key: {"private_key_id": key_id, **_fields(key)}, is_list=True
+    ),
+    r.SAML_PROVIDER_TAGS: _TAGS,
+    r.OIDC_PROVIDERS: Section(
+        "open_id_connect_provider",
+        lambda _, arn, provider: {"open_id_connect_provider_arn": arn, **_fields(provider)},
+    ),
+    r.OIDC_CLIENT_IDS: Section("client_ids", lambda _, client_id, __: {"client_id": client_id}, is_list=True),
+    r.OIDC_THUMBPRINTS: Section("thumbprint_list", lambda _, __, thumbprints: list(thumbprints.thumbprint_list)),
+    r.OIDC_PROVIDER_TAGS: _TAGS,
     r.CATALOGUES: Section("catalogues", lambda _, __, release: _fields(release), is_list=True),
 }
 """The relations that are shown."""
@@ -107,6 +129,7 @@ LEFT_OUT: Final = frozenset(
         r.DELETION_TASKS,
         r.SECRETS,
         r.SERVICE_USER_NAMES,
+        r.MFA_DEVICE_USERS,
         r.POLICIES,
         r.POLICY_ARNS,
         r.GROUP_USERS,

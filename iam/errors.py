@@ -46,6 +46,12 @@ class RestoreConflict(IamError):
     code = "RestoreConflict"
 
 
+class InvalidAuthenticationCode(IamError):
+    """The codes are not two that an MFA device shows one after the other."""
+
+    code = "InvalidAuthenticationCode"
+
+
 class InvalidInput(IamError):
     """The request is well formed but makes no sense, whatever the state of the account."""
 

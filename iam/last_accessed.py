@@ -5,7 +5,7 @@ either: the id of its job tells whom it is about and when it was asked for, and 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -19,7 +19,6 @@ from iam.errors import InvalidInput, NoSuchEntity
 from iam.identities import GROUP, KINDS, ROLE, USER, Kind
 from iam.pages import listing
 from iam.policies import AWS
-from iam.relations import Relation
 from iam.service_access import Access, identity_with, missing, own_arn, unsupported
 from iam.services import SERVICES
 from iam.state import State, known
@@ -122,14 +121,69 @@ def _policy_with(state: State, arn: str) -> str | None:
 def job_of(state: State, text: str) -> Job:
     """The job that has this id, about something that is there. Raises NoSuchEntity."""
     job = read_job(text)
-    if _kind_of(job) is None:
-        if _policy_arn(state, job.unique_id) is None:
-            raise _no_job(text)
-    elif state.get(_profiles(job), job.unique_id) is None:
+    kind = _kind_of(job)
+    there = _policy_arn(state, job.unique_id) if kind is None else state.get(kind.profiles, job.unique_id)
+    if there is None:
         raise _no_job(text)
     return job
+
+
+def list_services(state: State, query: GetServiceLastAccessedDetails, after: str) -> Iterator[tuple[str, str]]:
+    """The namespaces of the services that the job's user, group, role or policy grants, in order."""
+    services = _access(state, job_of(state, query.job_id)).services()
+    return ((namespace, namespace) for namespace in services if namespace > after)
+
+
+def list_entities(
+    state: State, query: GetServiceLastAccessedDetailsWithEntities, after: str
+) -> Iterator[tuple[str, Entity]]:
+    """Who could have used the service by what the job is about: users, then roles, each by name."""
+    job = job_of(state, query.job_id)
+    namespace = query.service_namespace
+    if namespace not in SERVICES:
+        raise InvalidInput(f"Service namepace {namespace} is either invalid or unsupported.")  # spelled so by AWS
+    found = _entities(state, job) if _access(state, job).grants(namespace) else ()
+    return listing(found, lambda entity: f"{KINDS.index(entity.kind)}{entity.name.lower()}", after)
 
 
 def _kind_of(job: Job) -> Kind | None:
     """What kind of identity the job is about; None for a policy."""
     return next((kind for kind in KINDS if job.unique_id.startswith(kind.id_prefix)), None)
+
+
+def _policy_arn(state: State, policy_id: str) -> str | None:
+    own = state.get(r.POLICY, policy_id)
+    if own is not None:
+        return own.arn
+    return next((aws.arn for aws in state.world.catalogue.policies() if aws.policy_id == policy_id), None)
+
+
+def _access(state: State, job: Job) -> Access:
+    kind = _kind_of(job)
+    if kind is not None:
+        return Access(policy.document for policy in applied_policies(state, kind, job.unique_id))
+    arn = _policy_arn(state, job.unique_id)
+    return Access([governing_document(state, arn)] if arn is not None else ())
+
+
+def _entities(state: State, job: Job) -> list[Entity]:
+    users: set[str] = set()
+    roles: set[str] = set()
+    kind = _kind_of(job)
+    if kind is USER:
+        users.add(job.unique_id)
+    elif kind is ROLE:
+        roles.add(job.unique_id)
+    elif kind is GROUP:
+        users.update(state.members(r.GROUP_USERS, job.unique_id))
+    elif (arn := _policy_arn(state, job.unique_id)) is not None:
+        users.update(state.members(r.POLICY_USERS, arn))
+        for group_id in state.members(r.POLICY_GROUPS, arn):
+            users.update(state.members(r.GROUP_USERS, group_id))
+        roles.update(state.members(r.POLICY_ROLES, arn))
+    return [_entity(state, USER, each) for each in users] + [_entity(state, ROLE, each) for each in roles]
+
+
+def _entity(state: State, kind: Kind, identity_id: str) -> Entity:
+    profile = known(state, kind.profiles, identity_id)
+    return Entity(kind, identity_id, kind.name(profile), profile.path, kind.arn(state, identity_id))

@@ -1,19 +1,28 @@
 """Login profiles: that a user has a password for the console. The password itself is not known here, only its id."""
 
 from datetime import datetime
+from string import ascii_lowercase, ascii_uppercase, digits
 
 import msgspec
 
 from iam import relations as r
 from iam.callers import user_asked
 from iam.commands import Command, Moment, Principal, Query
-from iam.errors import AccessDenied, EntityAlreadyExists, InvalidUserType, NoSuchEntity, ValidationError
+from iam.errors import (
+    AccessDenied,
+    EntityAlreadyExists,
+    InvalidUserType,
+    NoSuchEntity,
+    PasswordPolicyViolation,
+    ValidationError,
+)
 from iam.events import Event
 from iam.events.credentials import LoginProfileCreated, LoginProfileDeleted, LoginProfileUpdated, PasswordChanged
 from iam.identities import USER
 from iam.state import State, known
 
 PASSWORD_ID_PREFIX = "PASS"  # ours: AWS shows no such ids
+SYMBOLS = "!@#$%^&*()_+-=[]{}|'"  # that a password policy counts as such
 
 
 class CreateLoginProfile(Command, frozen=True, gc=False, kw_only=True):
@@ -69,6 +78,7 @@ def create_login_profile(state: State, command: CreateLoginProfile, moment: Mome
         raise ValidationError(
             "1 validation error detected: Value at 'password' failed to satisfy constraint: Member must not be null"
         )
+    _check_password(state, command.password)
     return [
         LoginProfileCreated(
             **USER.told(state, user_id),
@@ -88,7 +98,8 @@ def update_login_profile(state: State, command: UpdateLoginProfile, moment: Mome
         required = profile.password_reset_required
     if command.password is None and required == profile.password_reset_required:
         return []
-    changed = command.password is not None
+    if changed := command.password is not None:
+        _check_password(state, command.password)
     return [
         LoginProfileUpdated(
             **USER.told(state, user_id),
@@ -109,6 +120,7 @@ def change_password(state: State, command: ChangePassword, moment: Moment) -> li
     profile = _find(state, user_id)
     if command.proven != profile.password_id:
         raise AccessDenied("The old password was incorrect.")
+    _check_password(state, command.new_password)
     return [
         PasswordChanged(
             **USER.told(state, user_id),
@@ -124,6 +136,22 @@ def delete_login_profile(state: State, command: DeleteLoginProfile, moment: Mome
     """Take the user's password away."""
     user_id = user_asked(state, command)
     return [LoginProfileDeleted(**USER.told(state, user_id), password_id=_find(state, user_id).password_id)]
+
+
+def _check_password(state: State, password: str) -> None:
+    """Raises PasswordPolicyViolation for what the account's own policy refuses. AWS's default policy is not enforced.
+
+    Nor is that a password was used before: of those nothing is kept.
+    """
+    policy = state.get(r.PASSWORD_POLICY, "")
+    if policy is not None and (
+        len(password) < policy.minimum_password_length
+        or (policy.require_symbols and not any(character in SYMBOLS for character in password))
+        or (policy.require_numbers and not any(character in digits for character in password))
+        or (policy.require_uppercase_characters and not any(character in ascii_uppercase for character in password))
+        or (policy.require_lowercase_characters and not any(character in ascii_lowercase for character in password))
+    ):
+        raise PasswordPolicyViolation("Password does not conform to the account password policy.")
 
 
 def _caller(state: State, command: ChangePassword) -> str | None:

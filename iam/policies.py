@@ -461,9 +461,7 @@ def with_documents(state: State, arn: str) -> list[Version]:
     return sorted(_versions(state, arn, lambda _: True), key=lambda version: -_number(version.version_id))
 
 
-def _versions(
-    state: State, arn: str, with_document: Callable[[str], bool] = lambda _: False
-) -> Iterator[Version]:
+def _versions(state: State, arn: str, with_document: Callable[[str], bool] = lambda _: False) -> Iterator[Version]:
     """The versions of a policy. Documents of AWS's own are looked up for those only that are to have one."""
     aws = state.world.catalogue.policy(arn)
     if aws is not None:

@@ -20,6 +20,10 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     groups_per_user: int = 10
     access_keys_per_user: int = 2
     service_specific_credentials_per_user: int = 2  # for each service
+    mfa_devices_per_user: int = 8
+    saml_providers_per_account: int = 100
+    open_id_connect_providers_per_account: int = 100
+    client_ids_per_open_id_connect_provider: int = 100
     versions_per_policy: int = 5
     policy_size: int = 6144  # characters of a managed policy's version, white space not counted
     user_policy_size: int = 2048  # characters of all inline policies of a user, white space not counted

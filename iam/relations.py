@@ -139,6 +139,55 @@ class OrganizationsFeatures(msgspec.Struct, frozen=True, gc=False):
     enabled_features: tuple[str, ...]
 
 
+class VirtualMFADevice(msgspec.Struct, frozen=True, gc=False):
+    """A virtual MFA device, and the id under which its seed is kept. Nothing of it ever changes."""
+
+    virtual_mfa_device_name: str
+    path: str
+    created_at: datetime
+    seed_id: str
+
+
+class MFADevice(msgspec.Struct, frozen=True, gc=False):
+    """Since when a user has an MFA device, be it a virtual one or not."""
+
+    enabled_at: datetime
+
+
+class SAMLProvider(msgspec.Struct, frozen=True, gc=False):
+    """A SAML provider, without its metadata document and its private keys."""
+
+    saml_provider_uuid: str
+    created_at: datetime
+    valid_until: datetime
+    assertion_encryption_mode: str  # Allowed or Required
+
+
+class SAMLMetadata(msgspec.Struct, frozen=True, gc=False):
+    """What a SAML provider says of itself; the document character for character as given."""
+
+    document: str
+
+
+class SAMLPrivateKey(msgspec.Struct, frozen=True, gc=False):
+    """A key to decrypt assertions with, without the key itself."""
+
+    added_at: datetime
+
+
+class OpenIDConnectProvider(msgspec.Struct, frozen=True, gc=False):
+    """An OpenID Connect provider; its URL without the scheme, which is always https."""
+
+    url: str
+    created_at: datetime
+
+
+class Thumbprints(msgspec.Struct, frozen=True, gc=False):
+    """The thumbprints of an OpenID Connect provider's certificates, in lower case, as given in order and number."""
+
+    thumbprint_list: tuple[str, ...]
+
+
 class CatalogueRelease(msgspec.Struct, frozen=True, gc=False):
     """A release of the AWS managed policies, and the digest of its data."""
 
@@ -220,6 +269,22 @@ POLICY_VERSIONS = Relation("policy_versions", PolicyVersion, documented=True)  #
 POLICY_DEFAULT = Relation("policy_default", str)  # → version id
 POLICY_LATEST = Relation("policy_latest", LatestVersion)
 POLICY_TAGS = Relation("policy_tags", Tag)  # key
+
+# MFA devices by their serial number, which for virtual ones is an ARN. Those of users are owned by a user id.
+VIRTUAL_MFA_DEVICES = Relation("virtual_mfa_devices", VirtualMFADevice)  # of the account: serial number
+MFA_DEVICE_USERS = Relation("mfa_device_users", str)  # of the account: serial number → id of the user who has it
+MFA_DEVICE_TAGS = Relation("mfa_device_tags", Tag)  # owned by a serial number: key
+USER_MFA_DEVICES = Relation("user_mfa_devices", MFADevice)  # serial number
+
+# Identity providers, of the account; what belongs to one is owned by its ARN.
+SAML_PROVIDERS = Relation("saml_providers", SAMLProvider)  # ARN
+SAML_METADATA = Relation("saml_metadata", SAMLMetadata, documented=True)
+SAML_PRIVATE_KEYS = Relation("saml_private_keys", SAMLPrivateKey)  # id, under which the key itself is kept
+SAML_PROVIDER_TAGS = Relation("saml_provider_tags", Tag)  # key
+OIDC_PROVIDERS = Relation("open_id_connect_providers", OpenIDConnectProvider)  # ARN
+OIDC_CLIENT_IDS = Relation("open_id_connect_client_ids", int)  # client id → its place in their order
+OIDC_THUMBPRINTS = Relation("open_id_connect_thumbprints", Thumbprints)
+OIDC_PROVIDER_TAGS = Relation("open_id_connect_provider_tags", Tag)  # key
 
 ALL: dict[str, Relation[Any]] = {
     relation.name: relation for relation in tuple(globals().values()) if isinstance(relation, Relation)

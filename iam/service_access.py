@@ -41,7 +41,7 @@ class Access:
     """What statements say of services, in a form that is asked quickly."""
 
     def __init__(self, documents: Iterable[Document | None]) -> None:
-        self._allowed: defaultdict[str, list[str]] = defaultdict(list)  # patterns of actions by namespace; `*` by itself
+        self._allowed: defaultdict[str, list[str]] = defaultdict(list)  # patterns of actions, by namespace; one is `*`
         self._excepted: list[Sequence[str]] = []  # of each statement that allows all actions but some
         self._denied: list[Statement] = []
         for document in documents:
@@ -91,7 +91,10 @@ def _denies(statement: Statement, pattern: str) -> bool:
 
 
 def _may_meet(one: str, other: str) -> bool:
-    return one == "*" or _covers(one, other) or _covers(other, one) or ("*" in one and _namespace(one) == _namespace(other))
+    """Whether some action might be what both patterns stand for."""
+    if one == "*" or one.lower() == other.lower():
+        return True
+    return _namespace(one) == _namespace(other) and not {"*", "?"}.isdisjoint(one + other)
 
 
 def _covers(pattern: str, other: str) -> bool:
@@ -102,7 +105,9 @@ def _covers(pattern: str, other: str) -> bool:
 @lru_cache(maxsize=4096)
 def _expression(pattern: str) -> re.Pattern[str]:
     """Matches the actions that a pattern stands for, and the patterns that stand for some of these only."""
-    spelled = (".*" if part == "*" else "[^*]" if part == "?" else re.escape(part) for part in re.split("([*?])", pattern))
+    spelled = (
+        ".*" if part == "*" else "[^*]" if part == "?" else re.escape(part) for part in re.split("([*?])", pattern)
+    )
     return re.compile("".join(spelled), re.IGNORECASE | re.DOTALL)
 
 
@@ -140,7 +145,7 @@ def identity_with(state: State, text: str, caller: Principal | None) -> tuple[Ki
 
 
 def own_arn(state: State, text: str, caller: Principal | None) -> Arn:
-    """The ARN, if it is one of IAM's, and the account's own or AWS's. Raises ValidationError or AccessDenied if not."""
+    """The ARN, if it is one of IAM's, of the account or of AWS. Raises ValidationError or AccessDenied if not."""
     arn = parse_arn(text)
     if arn.partition != state.world.partition:
         raise ValidationError("Invalid ARN partition")

@@ -67,7 +67,7 @@ def user_details(state: State, user_id: str) -> UserDetails:
         arn=user.arn,
         created_at=user.created_at,
         attached=tuple(attached_to(state, USER, user_id)),
-        inline=_inline(state, USER, user_id),
+        inline=inline_policies(state, USER, user_id),
         tags=user.tags,
         permissions_boundary=user.permissions_boundary,
         groups=memberships(state, user_id),
@@ -86,11 +86,12 @@ def membership(state: State, group: Group) -> Membership:
         group.group_name,
         group.path,
         tuple(attached_to(state, GROUP, group.group_id)),
-        _inline(state, GROUP, group.group_id),
+        inline_policies(state, GROUP, group.group_id),
     )
 
 
-def _inline(state: State, kind: Kind, owner: str) -> tuple[InlinePolicy, ...]:
+def inline_policies(state: State, kind: Kind, owner: str) -> tuple[InlinePolicy, ...]:
+    """The inline policies of the identity of this id, by name ignoring case."""
     return tuple(InlinePolicy(policy.policy_name, policy.document) for policy in inline_in(state, kind, owner))
 
 

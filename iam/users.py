@@ -159,6 +159,8 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
         raise DeleteConflict("Cannot delete entity, must delete access keys first.")
     if state.get(r.LOGIN_PROFILE, user_id) is not None:
         raise DeleteConflict("Cannot delete entity, must delete login profile first.")
+    if state.count(r.USER_MFA_DEVICES, user_id):
+        raise DeleteConflict("Cannot delete entity, must delete MFA device first.")
     if state.count(r.USER_SERVICE_CREDENTIALS, user_id):
         raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
     name = known(state, r.USER, user_id).user_name

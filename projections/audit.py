@@ -1,23 +1,32 @@
 """Audit questions: which records speak of whom, of what, of when.
 
-What a user, a policy, an actor or a request id is in is looked up in the audit index; the other conditions are held
-against the rows of the events. The records themselves are read from the ledger. A page looks at a bounded number of
-records, so that no question holds up the others, and may therefore come back short.
+What a user, a group, a role, a policy, an actor or a request id is in is looked up in the audit index; the other
+conditions are held against the rows of the events. The records themselves are read from the ledger. A page looks at a
+bounded number of records, so that no question holds up the others, and may therefore come back short.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from eventstore.log import Log
 from eventstore.record import Row, id_time, microseconds, open_envelope
-from iam.relations import USERS
-from projections.mentions import ACTOR, POLICY, REQUEST, REQUEST_MICROSECONDS_MAX, USER
+from iam.relations import GROUPS, INSTANCE_PROFILES, ROLES, USERS, Relation
+from projections.mentions import (
+    ACTOR,
+    GROUP,
+    INSTANCE_PROFILE,
+    POLICY,
+    REQUEST,
+    REQUEST_MICROSECONDS_MAX,
+    ROLE,
+    USER,
+)
 from projections.store import Projections
 
 EXAMINED_PER_PAGE = 10_000
@@ -25,11 +34,22 @@ ROWS_PER_READ = 500
 
 Things = frozenset[int]
 
+NAMED: Final[Mapping[str, Relation[str]]] = {
+    USER: USERS,
+    GROUP: GROUPS,
+    ROLE: ROLES,
+    INSTANCE_PROFILE: INSTANCE_PROFILES,
+}
+"""What can be asked for by a name, meaning all who ever bore it, and where the names are."""
+
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records are wanted: all conditions hold together. Times and positions are inclusive."""
 
-    user: str | None = None  # a name, meaning all who ever bore it, or an id
+    user: str | None = None  # a name, meaning all who ever bore it, or an id; so with the next three
+    group: str | None = None
+    role: str | None = None
+    instance_profile: str | None = None
     policy: str | None = None  # ARN
     actor: str | None = None  # id
     request_id: str | None = None
@@ -113,6 +133,18 @@ async def _of_request(
     return EventPage(rows[:limit], rows[limit - 1].position if len(rows) > limit else None)
 
 
+def find_holders(connection: sqlite3.Connection, account: str, names: Relation[str], name: str) -> set[str]:
+    """The ids of all who ever bore the name, in whatever case."""
+    rows = connection.execute(
+        "SELECT value FROM things JOIN current_entries ON owner = id"
+        " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3"
+        " UNION SELECT value FROM things JOIN past_entries ON owner = id"
+        " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3",
+        (account, names.name, name.lower()),
+    )
+    return {identity for (identity,) in rows}
+
+
 class _Search:
     """One query against the tables. Lives within one read transaction."""
 
@@ -150,15 +182,10 @@ class _Search:
 
     def _find_things(self, query: EventQuery) -> Iterator[Things]:
         """The things that a query names: a record must mention one of each set."""
-        if query.user is not None:
-            holders = self._connection.execute(
-                "SELECT value FROM things JOIN current_entries ON owner = id"
-                " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3"
-                " UNION SELECT value FROM things JOIN past_entries ON owner = id"
-                " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3",
-                (self._account, USERS.name, query.user.lower()),
-            )
-            yield self._numbers(USER, {query.user, query.user.lower(), *(user_id for (user_id,) in holders)})
+        for kind, names in NAMED.items():
+            if (asked := getattr(query, kind)) is not None:
+                holders = find_holders(self._connection, self._account, names, asked)
+                yield self._numbers(kind, {asked, asked.lower(), *holders})
         for kind, name in ((POLICY, query.policy), (ACTOR, query.actor), (REQUEST, query.request_id)):
             if name is not None:
                 yield self._numbers(kind, {name})

@@ -1,4 +1,4 @@
-"""Who bore a name, and what each user was called, from when to when.
+"""Who bore a name, and what each user was called, from when to when; what groups and roles were called.
 
 Asked on a reading thread within one read transaction; the projections must have caught up to the position.
 """
@@ -12,6 +12,7 @@ import msgspec
 
 from eventstore.record import from_microseconds
 from iam import relations as r
+from iam.identities import Kind
 from iam.relations import Relation
 from projections.intervals import load_value
 
@@ -71,6 +72,16 @@ def holder(connection: sqlite3.Connection, account: str, user_id: str, position:
         raise KeyError(user_id)
     last = names[-1].end
     return Holder(user_id, names, created_at, None if last is None else last.at)
+
+
+def names_of(
+    connection: sqlite3.Connection, account: str, kind: Kind, identity_id: str, position: int
+) -> Sequence[tuple[int, str]]:
+    """What an identity was called from which record on, as far as it is known at the position, oldest first."""
+    return [
+        (begin.position, kind.name(load_value(kind.profiles, value, None)))
+        for value, begin, _ in _periods(connection, account, kind.profiles, identity_id, "", position)
+    ]
 
 
 def _periods(

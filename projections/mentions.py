@@ -1,24 +1,45 @@
 """What a record speaks of, and how it is told in one row: the table behind the view `events` and the audit index."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from eventstore.record import Record, id_time, microseconds
 from iam.events import AnyEvent
 
-USER, POLICY, ACTOR, REQUEST = "user", "policy", "actor", "request"
+USER, POLICY, GROUP, ROLE, INSTANCE_PROFILE = "user", "policy", "group", "role", "instance_profile"
+ACTOR, REQUEST = "actor", "request"
+OWN = "own"  # of a group or a customer managed policy, by id: what changed what it permits, and not who has it
+SUBJECTS = (USER, POLICY, GROUP, ROLE)  # what has columns in `event_rows`
 REQUEST_MICROSECONDS_MAX = timedelta(minutes=2) // timedelta(microseconds=1)  # from a call to its last record
 
 Mention = tuple[str, str]  # kind and name
 
+T = TypeVar("T")
+
+_NAMES = tuple(f"{kind}_name" for kind in SUBJECTS)
+
 _NAMED = {
     "user_id": USER,
+    "group_id": GROUP,
+    "role_id": ROLE,
+    "instance_profile_id": INSTANCE_PROFILE,
     "policy_arn": POLICY,
+    "policy_arns": POLICY,
     "permissions_boundary": POLICY,
     "previous_permissions_boundary": POLICY,
 }
-_ASKED = {"user_name": USER, "new_user_name": USER, "policy_arn": POLICY, "permissions_boundary": POLICY}
+_ASKED = {
+    "user_name": USER,
+    "new_user_name": USER,
+    "group_name": GROUP,
+    "new_group_name": GROUP,
+    "role_name": ROLE,
+    "instance_profile_name": INSTANCE_PROFILE,
+    "policy_arn": POLICY,
+    "permissions_boundary": POLICY,
+}
 
 
 def mentions(record: Record[AnyEvent]) -> list[Mention]:
@@ -31,13 +52,15 @@ def mentions(record: Record[AnyEvent]) -> list[Mention]:
         found.append((REQUEST, record.request_id))
     if record.event is not None:
         for field, kind in _fields(type(record.event)):
-            if name := getattr(record.event, field):
-                found.append((kind, name))
+            named = getattr(record.event, field)
+            for name in (named,) if isinstance(named, str) else named or ():
+                if (mention := (kind, name)) not in found:
+                    found.append(mention)
     elif record.attempt is not None:
         for field, kind in _ASKED.items():
             if name := record.attempt.parameters.get(field):
-                mention = kind, name.lower() if kind is USER else name
-                if mention not in found:  # a user may be renamed to the same name
+                mention = kind, name if kind is POLICY else name.lower()
+                if mention not in found:  # one may be renamed to the same name
                     found.append(mention)
     return found
 
@@ -52,7 +75,13 @@ def _is_found_by_time(record: Record[AnyEvent]) -> bool:
 @cache
 def _fields(event: type[AnyEvent]) -> tuple[tuple[str, str], ...]:
     """The fields of a kind of event that name things."""
-    return tuple((field, _NAMED[field]) for field in event.__struct_fields__ if field in _NAMED)
+    fields = event.__struct_fields__
+    named = [(field, _NAMED[field]) for field in fields if field in _NAMED]
+    if "group_id" in fields and "user_id" not in fields:
+        named.append(("group_id", OWN))
+    if "policy_id" in fields and "version_id" in fields:
+        named.append(("policy_id", OWN))
+    return tuple(named)
 
 
 @cache
@@ -75,10 +104,17 @@ def caller_of(record: Record[AnyEvent]) -> tuple[str, str, str, str, str, str]:
     return actor.id, actor.arn, actor.access_key_id or "", actor.source, record.source_ip, record.user_agent
 
 
-def names_in(record: Record[AnyEvent]) -> tuple[str | None, str | None]:
-    """The user and the policy as they are named in the record."""
+def names_in(record: Record[AnyEvent]) -> list[str | None]:
+    """The subjects as they are named in the record."""
     told: Any = record.event
     if told is not None:
-        return getattr(told, "user_name", None), getattr(told, "policy_name", None)
+        return [getattr(told, name, None) for name in _NAMES]
     parameters = record.attempt.parameters if record.attempt is not None else {}
-    return parameters.get("user_name"), parameters.get("policy_name")
+    return [parameters.get(name) for name in _NAMES]
+
+
+def subjects_in(record: Record[AnyEvent], mentioned: Mapping[str, T]) -> Iterator[T | str | None]:
+    """What the columns of `event_rows` tell of each subject in turn: the thing that is mentioned, and its name."""
+    for kind, name in zip(SUBJECTS, names_in(record), strict=True):
+        yield mentioned.get(kind)
+        yield name

@@ -33,6 +33,10 @@ COLUMNS = (
     "user_agent",
     "request_id",
     "event_id",
+    "group_name",
+    "group_id",
+    "role_name",
+    "role_id",
 )
 """The names of what `row_of` answers. More may follow at the end, none will change its meaning."""
 
@@ -74,6 +78,10 @@ def row_of(record: Record[dict[str, Any]]) -> tuple[str | int | None, ...]:
         record.user_agent or None,
         record.request_id or None,
         record.id,
+        _text(told.get("group_name")),
+        _text(told.get("group_id")),
+        _text(told.get("role_name")),
+        _text(told.get("role_id")),
     )
 
 

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 4  # raise it when the tables or what is put into them change: an older file is made anew
+SCHEMA_VERSION = 5  # raise it when the tables or what is put into them change: an older file is made anew
 READERS = 2
 READER_CACHE_KIB = 16_384
 

@@ -12,7 +12,7 @@ from eventstore.record import EMPTY, Record, microseconds
 from iam.events import AnyEvent
 from projections.interned import Interned
 from projections.intervals import Intervals, insert
-from projections.mentions import POLICY, USER, call_of, caller_of, mentions, names_in
+from projections.mentions import call_of, caller_of, mentions, subjects_in
 
 BESIDE = "rebuilt_"  # begins the names of a second set of tables, made beside those in use
 
@@ -63,25 +63,18 @@ class Tables:
 
     def _event(self, record: Record[AnyEvent], index: list[tuple[int, int]]) -> tuple[Any, ...]:
         """The record's row, and what it mentions into the index."""
-        user = policy = None
+        mentioned: dict[str, int] = {}
         for kind, name in mentions(record):
             thing = self._things[record.account, kind, name]
             index.append((thing, record.position))
-            if kind is USER and user is None:
-                user = thing
-            elif kind is POLICY and policy is None:
-                policy = thing
-        user_name, policy_name = names_in(record)
+            mentioned.setdefault(kind, thing)
         return (
             record.account,
             record.position,
             microseconds(record.recorded_at),
             self._calls[call_of(record)],
             self._callers[caller_of(record)],
-            user,
-            user_name,
-            policy,
-            policy_name,
+            *subjects_in(record, mentioned),
         )
 
 

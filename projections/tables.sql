@@ -5,7 +5,7 @@
 -- past_entries until record `valid_to`. Times are microseconds since 1970 in UTC.
 
 -- What entries belong to and what records speak of, each spelled out once. `kind` is a relation, or what the audit
--- index knows: user, policy, actor, request.
+-- index knows: user, policy, group, role, instance_profile, actor, request, own.
 CREATE TABLE things (
     id      INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -55,6 +55,10 @@ CREATE TABLE event_rows (
     user_name   TEXT,             -- as it was called then
     policy      INTEGER,          -- a thing
     policy_name TEXT,
+    "group"     INTEGER,
+    group_name  TEXT,
+    role        INTEGER,
+    role_name   TEXT,
     PRIMARY KEY (account, position),
     UNIQUE (account, recorded_at)
 ) STRICT, WITHOUT ROWID;

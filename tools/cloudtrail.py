@@ -1,44 +1,29 @@
 """Records as CloudTrail would have logged them, for tools that read its files.
 
 CloudTrail logs calls, a ledger holds facts. Each fact is told as the one call of AWS that has it for its effect, with
-the parameters that follow from it: defaults are spelled out, and what a caller gave without effect is not there.
+the parameters that follow from it: defaults are spelled out, and neither secrets are there nor what a caller gave
+without effect.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
+import msgspec
 from botocore.loaders import Loader
 
 from api.actions import IAM, Write
+from api.aws import IAM as MODEL
+from api.model import Member
 from eventstore.record import Actor, Attempt, Record
 from iam.arns import parse_arn
 from iam.events import AnyEvent, Event
-from iam.events.policies import (
-    DefaultPolicyVersionSet,
-    PolicyCreated,
-    PolicyDeleted,
-    PolicyTagged,
-    PolicyUntagged,
-    PolicyVersionCreated,
-    PolicyVersionDeleted,
-)
-from iam.events.users import (
-    UserCreated,
-    UserDeleted,
-    UserPermissionsBoundaryDeleted,
-    UserPermissionsBoundaryPut,
-    UserPolicyAttached,
-    UserPolicyDeleted,
-    UserPolicyDetached,
-    UserPolicyPut,
-    UserTagged,
-    UserUntagged,
-    UserUpdated,
-)
-from iam.relations import Tag
+from iam.events.groups import GroupUpdated
+from iam.events.roles import ServiceLinkedRoleCreated
+from iam.events.users import UserUpdated
+from iam.linked_services import linked_service
 
 VERSION = "1.11"
 SERVICE = "iam-ledger"  # what stands for an AWS service where this program acted by itself
@@ -46,63 +31,71 @@ SERVICE = "iam-ledger"  # what stands for an AWS service where this program acte
 Call: TypeAlias = tuple[str, Mapping[str, Any]]  # an action of AWS, and its parameters
 
 
-def _created_user(event: UserCreated) -> Call:
-    return "CreateUser", {
-        "user_name": event.user_name,
-        "path": event.path,
-        "permissions_boundary": event.permissions_boundary,
-        "tags": _tags(event.tags) or None,
-    }
+def call_of(event: Event, action: str = "") -> Call:
+    """The call that has the event for its effect: the parameters of its action that the event has fields for.
+
+    Empty ones are left out unless AWS requires them. `action` is what the record names; it counts where the event's
+    own name tells no action of AWS, as nearly all do. Raises KeyError for what no call of AWS leads to.
+    """
+    action = _action_of(type(event)) or action
+    members = _members(action)
+    if type(event) in _OTHERWISE:
+        return action, _OTHERWISE[type(event)](event)
+    given = {member: _plain(getattr(event, member.field, None)) for member in members}
+    return action, {member.field: value for member, value in given.items() if value not in ("", []) or member.required}
 
 
-def _updated_user(event: UserUpdated) -> Call:
-    return "UpdateUser", {
-        "user_name": event.previous_user_name,
-        "new_user_name": event.user_name if event.user_name != event.previous_user_name else None,
+def _members(action: str) -> tuple[Member, ...]:
+    """The parameters of an action of AWS's. KeyError where there is none of this name."""
+    operation = MODEL.operations[action]
+    return operation.input.members if operation.input is not None else ()
+
+
+@cache
+def _action_of(event: type[Event]) -> str | None:
+    """`UserPolicyAttached` is what AttachUserPolicy leads to, and `UserAddedToGroup` what AddUserToGroup does."""
+    words = re.findall("[A-Z][a-z]*", str(event.__struct_config__.tag))
+    for place, word in enumerate(words):
+        rest = "".join(words[:place] + words[place + 1 :])
+        for ending in range(4):  # Put, Deleted, Attached, Tagged
+            if (action := word[: len(word) - ending] + rest) in MODEL.operations:
+                return action
+    return None
+
+
+def _updated(noun: str, event: Any) -> dict[str, Any]:
+    name, previous = getattr(event, f"{noun}_name"), getattr(event, f"previous_{noun}_name")
+    return {
+        f"{noun}_name": previous,
+        f"new_{noun}_name": name if name != previous else None,
         "new_path": event.path if event.path != event.previous_path else None,
     }
 
 
-def _created_policy(event: PolicyCreated) -> Call:
-    return "CreatePolicy", {
-        "policy_name": event.policy_name,
-        "path": event.path,
-        "policy_document": event.policy_document,
+def _created_service_linked_role(event: ServiceLinkedRoleCreated) -> dict[str, Any]:
+    linked = linked_service(event.aws_service_name)
+    suffix = event.role_name.removeprefix(linked.role_name).removeprefix("_") if linked is not None else ""
+    return {
+        "aws_service_name": event.aws_service_name,
         "description": event.description or None,
-        "tags": _tags(event.tags) or None,
+        "custom_suffix": suffix or None,
     }
 
 
-def _tags(tags: tuple[Tag, ...]) -> list[dict[str, str]]:
-    return [{"key": tag.key, "value": tag.value} for tag in tags]
-
-
-def _fields(action: str, *fields: str) -> Callable[[Event], Call]:
-    """The call of this action whose parameters are fields of the event."""
-    return lambda event: (action, {field: getattr(event, field) for field in fields})
-
-
-CALLS: Mapping[type[Event], Callable[[Any], Call]] = {
-    UserCreated: _created_user,
-    UserUpdated: _updated_user,
-    UserDeleted: _fields("DeleteUser", "user_name"),
-    UserTagged: lambda event: ("TagUser", {"user_name": event.user_name, "tags": _tags(event.tags)}),
-    UserUntagged: _fields("UntagUser", "user_name", "tag_keys"),
-    UserPermissionsBoundaryPut: _fields("PutUserPermissionsBoundary", "user_name", "permissions_boundary"),
-    UserPermissionsBoundaryDeleted: _fields("DeleteUserPermissionsBoundary", "user_name"),
-    UserPolicyAttached: _fields("AttachUserPolicy", "user_name", "policy_arn"),
-    UserPolicyDetached: _fields("DetachUserPolicy", "user_name", "policy_arn"),
-    UserPolicyPut: _fields("PutUserPolicy", "user_name", "policy_name", "policy_document"),
-    UserPolicyDeleted: _fields("DeleteUserPolicy", "user_name", "policy_name"),
-    PolicyCreated: _created_policy,
-    PolicyVersionCreated: _fields("CreatePolicyVersion", "policy_arn", "policy_document", "set_as_default"),
-    DefaultPolicyVersionSet: _fields("SetDefaultPolicyVersion", "policy_arn", "version_id"),
-    PolicyVersionDeleted: _fields("DeletePolicyVersion", "policy_arn", "version_id"),
-    PolicyDeleted: _fields("DeletePolicy", "policy_arn"),
-    PolicyTagged: lambda event: ("TagPolicy", {"policy_arn": event.policy_arn, "tags": _tags(event.tags)}),
-    PolicyUntagged: _fields("UntagPolicy", "policy_arn", "tag_keys"),
+_OTHERWISE: Mapping[type[Event], Callable[[Any], Mapping[str, Any]]] = {
+    UserUpdated: partial(_updated, "user"),
+    GroupUpdated: partial(_updated, "group"),
+    ServiceLinkedRoleCreated: _created_service_linked_role,
 }
-"""Every event but those of the ledger `aws`, which no call of AWS leads to."""
+"""The parameters of those calls that ask in other words than what came of them is told in."""
+
+
+def _plain(value: Any) -> Any:
+    """A field's value without structs."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
+
 
 _IDENTITIES = {"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole"}
 
@@ -116,7 +109,7 @@ def cloudtrail_record(record: Record[AnyEvent]) -> dict[str, Any]:
     event, attempt = record.event, record.attempt
     action, parameters = record.action, attempt.parameters if attempt is not None else {}
     if event is not None:
-        action, parameters = CALLS[type(event)](event)
+        action, parameters = call_of(event, action)
     return {
         "eventVersion": VERSION,
         "userIdentity": _identity(record.actor),
@@ -127,7 +120,7 @@ def cloudtrail_record(record: Record[AnyEvent]) -> dict[str, Any]:
         "sourceIPAddress": record.source_ip,
         "userAgent": record.user_agent,
         **_error(attempt),
-        "requestParameters": _camel(parameters) or None,
+        "requestParameters": _camel(_as_asked(action, parameters)) or None,
         "responseElements": _response(event, record),
         **_additional(attempt),
         "requestID": record.request_id,
@@ -138,6 +131,12 @@ def cloudtrail_record(record: Record[AnyEvent]) -> dict[str, Any]:
         "recipientAccountId": record.account,
         "eventCategory": "Management",
     }
+
+
+def _as_asked(action: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters under the names that AWS has in its messages: `openIDConnectProviderArn`."""
+    paths = {member.field: member.path for member in _members(action)} if action in MODEL.operations else {}
+    return {paths.get(field, field): value for field, value in parameters.items()}
 
 
 def _identity(actor: Actor) -> dict[str, str]:
@@ -183,7 +182,7 @@ def _response(event: AnyEvent | None, record: Record[AnyEvent]) -> Any:
     """What the call answered; CloudTrail has it for what is created only."""
     if event is None:
         return None
-    action = IAM[CALLS[type(event)](event)[0]]
+    action = IAM.get(_action_of(type(event)) or record.action)
     if not isinstance(action, Write) or action.result is None:
         return None
     return _camel(action.result(event, record.account, parse_arn(record.actor.arn).partition))

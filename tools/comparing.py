@@ -17,7 +17,7 @@ from iam.relations import ALL, Relation
 from iam.state import Account, World
 from projections.instant import InstantState
 from projections.intervals import dump_value, node
-from projections.mentions import POLICY, USER, call_of, caller_of, mentions, names_in
+from projections.mentions import call_of, caller_of, mentions, subjects_in
 from projections.tables import Checkpoint, checkpoint_of
 
 Key = tuple[str, str, str]  # relation, owner, member
@@ -39,9 +39,10 @@ _PAST = f"""
 _EVENTS = """
     SELECT e.position, e.recorded_at, c.action, c.outcome, c.type, c.code,
         r.actor_id, r.actor_arn, r.access_key_id, r.source, r.source_ip, r.user_agent,
-        u.name, e.user_name, p.name, e.policy_name
+        u.name, e.user_name, p.name, e.policy_name, g.name, e.group_name, o.name, e.role_name
     FROM event_rows e LEFT JOIN calls c ON c.id = e.call LEFT JOIN callers r ON r.id = e.caller
     LEFT JOIN things u ON u.id = e.user LEFT JOIN things p ON p.id = e.policy
+    LEFT JOIN things g ON g.id = e."group" LEFT JOIN things o ON o.id = e.role
     WHERE e.account = ? ORDER BY e.position
 """
 _INDEX = "SELECT kind, name, position FROM things JOIN audit_index ON thing = id WHERE account = ?"
@@ -177,12 +178,9 @@ class Comparison:
 
 def _event_row(record: Record[AnyEvent]) -> tuple[Any, ...]:
     """The record's row as `_EVENTS` shows it."""
-    user = policy = None
-    for kind, name in reversed(list(mentions(record))):
-        user, policy = name if kind == USER else user, name if kind == POLICY else policy
-    user_name, policy_name = names_in(record)
+    mentioned = dict(reversed(mentions(record)))  # the first of each kind
     at = microseconds(record.recorded_at)
-    return record.position, at, *call_of(record), *caller_of(record), user, user_name, policy, policy_name
+    return record.position, at, *call_of(record), *caller_of(record), *subjects_in(record, mentioned)
 
 
 def _is_stored(relation: Relation[Any], value: Any, stored: str, document: str | None) -> bool:

@@ -165,7 +165,7 @@ async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) 
             secrets = await Secrets.open(folder.secrets, secrets_key)
         except SecretsError as error:
             await log.close()
-            raise Failure(f"{error}") from error
+            raise Failure(f"cannot use {folder.secrets}: {error}") from error
         async with _service(log, folder.projections, world, digest_key, signing_key, secrets) as service:
             yield service
 

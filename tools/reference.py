@@ -92,6 +92,9 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "has an apostrophe in front.",
         {
             "user": "a user name, meaning everyone who ever bore it, or a user id",
+            "group": "a group's name or id, as `user`",
+            "role": "a role's name or id, as `user`",
+            "instance_profile": "an instance profile's name or id, as `user`",
             "policy": "the ARN of a managed policy",
             "actor": "the unique id of whoever asked",
             "request_id": "the `x-amzn-RequestId` that the call was answered with",
@@ -398,12 +401,16 @@ def _meets(
 
 
 def _missing() -> str:
-    names = sorted(set(IAM.operations) - set(actions.IAM))
+    """The operations that are not there, by reason."""
+    missing: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(set(IAM.operations) - set(actions.IAM)):
+        missing[actions.why_not_here(name)].append(f"`{name}`")
     said = (
-        f"AWS's model has {len(names)} more operations. They are answered with 501 `NotImplemented`, which SDKs do not"
-        " retry, and never with a made-up success:"
+        f"AWS's model has {sum(map(len, missing.values()))} more operations. They are answered with 501 "
+        "`NotImplemented` and the reason. SDKs do not retry that:"
     )
-    return "\n".join(["## What is not there", "", _wrapped(said), "", _wrapped(", ".join(names) + ".")])
+    lines = [_wrapped(f"- {', '.join(names)}: {reason}", "  ") for reason, names in missing.items()]
+    return "\n".join(["## What is not there", "", _wrapped(said), "", *lines])
 
 
 def _errors() -> str:

@@ -16,10 +16,15 @@ import msgspec
 from api.instants import Basis, parse_instant, resolve
 from eventstore.log import Log, LogError
 from iam import relations as r
+from iam.attached_policies import attached_to
 from iam.errors import IamError, NoSuchEntity
+from iam.groups import GetGroup, ListGroups, list_groups, list_members
+from iam.identities import GROUP, ROLE, Kind
+from iam.instance_profiles import ListInstanceProfiles, list_instance_profiles
 from iam.policies import ListPolicies, Policy, list_policies
+from iam.roles import ListRoles, list_roles
 from iam.state import Account, World
-from iam.user_details import UserDetails, user_details
+from iam.user_details import UserDetails, inline_policies, user_details
 from iam.users import find_holder
 from projections.loading import no_collection
 from projections.records import UnknownEvent, read_event
@@ -42,7 +47,13 @@ def run(options: argparse.Namespace) -> int:
     state, basis = read_undisturbed([folder.ledger], read)
     shown: dict[str, Any] = {"account": state.account, "basis": basis}
     if options.user is None:
-        shown |= {"users": _users(state), "policies": _policies(state)}
+        shown |= {
+            "users": _users(state),
+            "policies": _policies(state),
+            "groups": _groups(state),
+            "roles": _roles(state),
+            "instance_profiles": _instance_profiles(state),
+        }
     else:
         shown |= {"user": _user(state, options.user, basis)}
     print_json(msgspec.json.format(msgspec.json.encode(shown), indent=2))
@@ -100,6 +111,37 @@ def _user(state: Account, name: str, basis: Basis) -> UserDetails:
 
 def _users(state: Account) -> list[UserDetails]:
     return [user_details(state, user_id) for _, user_id in state.scan(r.USERS, "")]
+
+
+def _groups(state: Account) -> list[dict[str, Any]]:
+    """Each with its policies, and the names of its members."""
+    return [
+        {
+            **msgspec.structs.asdict(group),
+            **_policy_sets(state, GROUP, group.group_id),
+            "members": [user.user_name for _, user in list_members(state, GetGroup(group_name=group.group_name), "")],
+        }
+        for _, group in list_groups(state, ListGroups(), "")
+    ]
+
+
+def _roles(state: Account) -> list[dict[str, Any]]:
+    return [
+        {**msgspec.structs.asdict(role), **_policy_sets(state, ROLE, role.role_id)}
+        for _, role in list_roles(state, ListRoles(), "")
+    ]
+
+
+def _policy_sets(state: Account, kind: Kind, owner: str) -> dict[str, Any]:
+    return {"attached": attached_to(state, kind, owner), "inline": inline_policies(state, kind, owner)}
+
+
+def _instance_profiles(state: Account) -> list[dict[str, Any]]:
+    """Each with the names of its roles."""
+    return [
+        {**msgspec.structs.asdict(profile), "roles": [role.role_name for role in profile.roles]}
+        for _, profile in list_instance_profiles(state, ListInstanceProfiles(), "")
+    ]
 
 
 def _policies(state: Account) -> list[dict[str, Any]]:

@@ -31,7 +31,8 @@ from iam.commands import Moment
 from iam.errors import IamError
 from iam.events import Event
 from iam.quotas import Quotas
-from iam.state import Account, World
+from iam.relations import Relation
+from iam.state import Account, World, known
 from tools.data import DataFolder, catalogue, sync_folder
 from tools.failure import Failure
 from tools.progress import Progress
@@ -53,6 +54,14 @@ _LOADING = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_si
 
 _PEOPLE = ("alice", "bob", "carol", "dan", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "olivia")
 _PATHS = ("/", "/", "/", "/engineering/", "/finance/", "/support/")
+_GROUPS = ("developers", "operators", "readers")
+_ROLES = ("deployer", "backup")
+_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    }
+)
 _OWN_POLICIES = ("reports-reader", "deployer", "billing", "ci", "auditor", "data-team")
 _INLINE_POLICIES = ("reports", "uploads", "queue", "own-password", "temporary")
 _TAGS = {
@@ -316,7 +325,7 @@ class _Life:
             yield from self._chance.pick(_MIX)(self)
 
     def _begin(self) -> Iterator[Call]:
-        """The users, of whom some are tagged and the first become admins, and the account's own policies."""
+        """The users, of whom some are tagged and the first become admins, the account's own policies, groups, roles."""
         world = self._state.world
         for number, name in enumerate(self._names):
             path = self._chance.pick(_PATHS)
@@ -326,6 +335,46 @@ class _Life:
                 self._actors.append(Actor(id=self._id(name), arn=arn, access_key_id=self._new_id("AKIA")[:20]))
         for name in _OWN_POLICIES:
             yield "CreatePolicy", self._policy(name)
+        for name in _GROUPS:
+            yield "CreateGroup", {"group_name": name, "path": self._chance.pick(_PATHS)}
+        for name in _ROLES:
+            yield "CreateRole", {"role_name": name, "assume_role_policy_document": _TRUST}
+
+    def _groups(self) -> Iterator[Call]:
+        """Somebody joins a group or leaves it, or the group gets a policy or loses one."""
+        group = self._chance.pick(_GROUPS)
+        group_id = self._state.get(r.GROUPS, "", group) or ""
+        name = self._chance.pick(self._names)
+        match self._chance.randrange(8):
+            case 0:
+                yield from self._carry("Group", group, r.GROUP_POLICIES, group_id)
+            case 1:
+                document = self._document(_INLINE_DOCUMENTS)
+                policy_name = self._chance.pick(_INLINE_POLICIES)
+                yield (
+                    "PutGroupPolicy",
+                    {"group_name": group, "policy_name": policy_name, "policy_document": document},
+                )
+            case _ if self._state.get(r.GROUP_USERS, group_id, self._id(name)) is None:
+                yield "AddUserToGroup", {"group_name": group, "user_name": name}
+            case _:
+                yield "RemoveUserFromGroup", {"group_name": group, "user_name": name}
+
+    def _roles(self) -> Iterator[Call]:
+        role = self._chance.pick(_ROLES)
+        if self._chance.random() < 0.2:
+            yield "TagRole", {"role_name": role, "tags": self._tags()}
+        else:
+            yield from self._carry("Role", role, r.ROLE_POLICIES, self._state.get(r.ROLES, "", role) or "")
+
+    def _carry(self, kind: str, name: str, carried: Relation[str], owner: str) -> Iterator[Call]:
+        """A group or a role gets a managed policy, or loses one when it has many."""
+        attached = self._state.members(carried, owner)
+        given = {f"{kind.lower()}_name": name}
+        if self._chance.random() * 6 < len(attached):
+            yield f"Detach{kind}Policy", {**given, "policy_arn": self._chance.pick(tuple(attached))}
+        else:
+            yield f"Attach{kind}Policy", {**given, "policy_arn": self._chance.pick(self._arns)}
 
     def _attachments(self) -> Iterator[Call]:
         name = self._chance.pick(self._names)
@@ -401,6 +450,9 @@ class _Life:
                 yield "DetachUserPolicy", {"user_name": name, "policy_arn": arn}
             for policy_name in tuple(self._state.members(r.USER_INLINE_POLICIES, user_id)):
                 yield "DeleteUserPolicy", {"user_name": name, "policy_name": policy_name}
+            for group_id in tuple(self._state.members(r.USER_GROUPS, user_id)):
+                group = known(self._state, r.GROUP, group_id).group_name
+                yield "RemoveUserFromGroup", {"group_name": group, "user_name": name}
             yield "DeleteUser", {"user_name": name}
             yield "CreateUser", {"user_name": name, "path": self._chance.pick(_PATHS), "tags": self._tags()}
 
@@ -444,7 +496,9 @@ class _Life:
 _MIX = [
     kind
     for kind, share in (
-        (_Life._attachments, 540),
+        (_Life._attachments, 500),
+        (_Life._groups, 30),
+        (_Life._roles, 10),
         (_Life._inline, 250),
         (_Life._tagging, 70),
         (_Life._versions, 60),

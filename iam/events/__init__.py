@@ -12,12 +12,24 @@ from iam.events.credentials import CredentialEvent
 from iam.events.event import Event
 from iam.events.groups import GroupEvent
 from iam.events.instance_profiles import InstanceProfileEvent
+from iam.events.mfa_devices import MFADeviceEvent
+from iam.events.open_id_connect_providers import OpenIDConnectProviderEvent
 from iam.events.policies import PolicyEvent
 from iam.events.roles import RoleEvent
+from iam.events.saml_providers import SAMLProviderEvent
 from iam.events.users import UserEvent
 
 AnyEvent: TypeAlias = (
-    UserEvent | CredentialEvent | GroupEvent | RoleEvent | InstanceProfileEvent | PolicyEvent | AccountEvent
+    UserEvent
+    | CredentialEvent
+    | GroupEvent
+    | RoleEvent
+    | InstanceProfileEvent
+    | PolicyEvent
+    | AccountEvent
+    | MFADeviceEvent
+    | SAMLProviderEvent
+    | OpenIDConnectProviderEvent
 )
 
 __all__ = ["AnyEvent", "Event"]

@@ -19,6 +19,7 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 JOB = "arn:aws:iam::aws:policy/job-function/Billing"
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+PLAIN = ("user_id", "user_name", "kind", "id", "name")
 LINES = {"Accept": "application/x-ndjson"}
 CSV = {"Accept": "text/csv"}
 
@@ -106,7 +107,8 @@ def folded(account: Account, arn: str) -> list[Row]:
         if event.get("policy_arn") == arn and kind == "UserPolicyDetached":
             now.remove(("attached", user))
         for key in now - held.keys():
-            held[key] = {"via": key[0], "user_id": key[1], "from": end(record), "to": None}
+            held[key] = {"via": key[0], "kind": "user", "id": key[1], "user_id": key[1]}
+            held[key] |= {"from": end(record), "to": None}
             periods.append(held[key])
         for key in held.keys() - now:
             held.pop(key)["to"] = end(record)
@@ -114,6 +116,7 @@ def folded(account: Account, arn: str) -> list[Row]:
         called = names[period["user_id"]]
         then = max(position for position in called if position <= period["from"]["position"])
         period.update(user_name=called[then], latest_user_name=called[max(called)])
+        period.update(name=period["user_name"], latest_name=period["latest_user_name"])
     return periods
 
 
@@ -174,8 +177,7 @@ def test_attachments_at_any_instant_are_the_periods_that_hold_then(busy: Account
         for arn in arns(busy)[:3]:
             expected = [
                 {
-                    "via": row["via"],
-                    "user_id": row["user_id"],
+                    **{name: row[name] for name in ("via", "kind", "id", "user_id")},
                     "position": row["from"]["position"],
                     "event_id": row["from"]["event_id"],
                     "since": row["from"]["at"],
@@ -188,6 +190,7 @@ def test_attachments_at_any_instant_are_the_periods_that_hold_then(busy: Account
             ]
             for at in (f"@{position}", record["recorded_at"]):
                 rows = pages(busy, arn, False, at=at, limit="1")
+                assert all(row.pop("name") == row["user_name"] for row in rows)
                 user = {row["user_id"]: (row.pop("user_name"), row.pop("path")) for row in rows}
                 assert rows == expected
                 for user_id, (name, user_path) in user.items():
@@ -345,7 +348,7 @@ def test_attachments_are_told_as_tables_too(busy: Account) -> None:
     table = table_of(busy.get(path(ADMIN, at="@12", limit="3"), CSV), COLUMNS)
     assert len(table) == 3 < len(rows)
     for row, line in zip(rows, table, strict=False):
-        plain = {name: row[name] for name in ("via", "user_id", "user_name", "path", "since")}
+        plain = {name: row[name] for name in ("via", *PLAIN, "path", "since")}
         assert line == {**plain, **cells(row), "source_ip": row["source_ip"]}
 
 
@@ -357,7 +360,7 @@ def test_history_is_told_as_tables_too(busy: Account) -> None:
     table = table_of(busy.get(path(ADMIN, True, order="desc"), CSV), HISTORY_COLUMNS)
     assert len(table) == len(rows)
     for row, line in zip(rows, table, strict=True):
-        expected = {name: row[name] for name in ("via", "user_id", "user_name", "latest_user_name")}
+        expected = {name: row[name] for name in ("via", *PLAIN, "latest_user_name", "latest_name")}
         for name in ("from", "to"):
             told = row[name]
             if told is None:
@@ -378,3 +381,33 @@ def test_a_table_of_history_goes_through_all_pages(busy: Account, account: Accou
     assert len(busy.get(path(ADMIN, True, cursor=cursor), LINES).body.splitlines()) == 4
     assert busy.get(path("x", True), CSV).refusal[:2] == (400, "INVALID_INPUT")
     assert table_of(account.get(path(ADMIN, True), CSV), HISTORY_COLUMNS) == []
+
+
+def test_groups_and_roles_carry_policies_too(account: Account) -> None:
+    """Each under its kind, id and name, also in the history and in tables, where it is nobody's user."""
+    trust = ALLOW.replace('"Resource":"*"', '"Principal":"*"').replace('"Action":"*"', '"Action":"sts:AssumeRole"')
+    group = account.json("CreateGroup", GroupName="devs", Path="/eng/").data["Group"]["GroupId"]
+    made = account.json("CreateRole", RoleName="ci", AssumeRolePolicyDocument=trust, PermissionsBoundary=ADMIN).data
+    role = made["Role"]["RoleId"]
+    account.json("AttachGroupPolicy", GroupName="devs", PolicyArn=ADMIN)
+    account.json("AttachRolePolicy", RoleName="ci", PolicyArn=ADMIN)
+    account.json("UpdateGroup", GroupName="devs", NewGroupName="staff")
+    account.json("DetachRolePolicy", RoleName="ci", PolicyArn=ADMIN)
+
+    then = pages(account, ADMIN, False, at="@4", limit="1")
+    assert [(row["via"], row["kind"], row["id"], row["name"], row["path"], row["position"]) for row in then] == [
+        ("boundary", "role", role, "ci", "/", 2),
+        ("attached", "group", group, "devs", "/eng/", 3),
+        ("attached", "role", role, "ci", "/", 4),
+    ]
+    ever = pages(account, ADMIN, True)
+    assert [(row["kind"], row["name"], row["latest_name"], row["to"] and row["to"]["position"]) for row in ever] == [
+        ("role", "ci", "ci", None),
+        ("group", "devs", "staff", None),
+        ("role", "ci", "ci", 6),
+    ]
+    assert not any("user_id" in row for row in then + ever)
+    for history, columns in ((False, COLUMNS), (True, HISTORY_COLUMNS)):
+        table = table_of(account.get(path(ADMIN, history), CSV), columns)
+        assert [row["id"] for row in table][:2] == [role, group]
+        assert {(row["user_id"], row["user_name"]) for row in table} == {("", "")}

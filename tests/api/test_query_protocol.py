@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from api.actions import NOT_HERE
+
 if TYPE_CHECKING:
     from tests.api.conftest import Account, Reply
 
@@ -139,7 +141,7 @@ def test_an_action_that_is_not_there_yet_says_so(account: Account, action: str) 
         },
     }
     reply = account.query(action, **required.get(action, {}))
-    assert reply.refusal == (501, "NotImplemented", f"iam:{action} is not implemented yet.")
+    assert reply.refusal == (501, "NotImplemented", f"iam:{action} is not implemented. {NOT_HERE[action]}")
     assert reply.text("Error/Type") == "Receiver"
 
 

@@ -17,6 +17,7 @@ Write = tuple[str, dict[str, str]]
 Life = Generator[Write, Any, None]
 Questions = Mapping[str, Sequence[dict[str, str]]]
 
+AS = "As"  # no parameter of AWS's: the access key that the call is made with, instead of the root user's
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 

@@ -8,6 +8,9 @@ import pytest
 
 from eventstore.memory import MemoryLog
 from eventstore.record import Attempt, seal, timed_id
+from iam.events.groups import GroupCreated, GroupUpdated, UserAddedToGroup
+from iam.events.instance_profiles import InstanceProfileCreated, RoleAddedToInstanceProfile
+from iam.events.roles import ServiceLinkedRoleDeleted
 from iam.events.users import UserCreated, UserPolicyAttached, UserUpdated
 from projections import audit
 from projections.audit import EventQuery, find_events
@@ -136,3 +139,46 @@ async def test_an_attempt_to_rename_is_found_by_both_names(ledger: Any, projecti
         assert [row.position for row in page.rows] == positions
     users = await projections.read(lambda connection: connection.execute("SELECT user FROM events").fetchall())
     assert sorted(users) == [("alice",), ("bob",)]
+
+
+async def test_groups_roles_and_instance_profiles_are_found_by_name_and_id(
+    ledger: Any, projections: Projections
+) -> None:
+    """By any name that they ever bore; a record of two things is found by both, one of several policies by each."""
+    group = {"group_id": "AGPA1", "path": "/", "created_at": START}
+    profile = {"instance_profile_id": "AIPA1", "instance_profile_name": "web"}
+    ledger.add(GroupCreated(group_name="devs", **group))
+    ledger.add(GroupUpdated(group_name="Staff", previous_group_name="devs", previous_path="/", **group))
+    ledger.add(UserAddedToGroup(group_id="AGPA1", group_name="Staff", user_id="AIDA1", user_name="alice"))
+    ledger.add(InstanceProfileCreated(**profile, path="/", created_at=START))
+    ledger.add(RoleAddedToInstanceProfile(**profile, role_id="AROA1", role_name="ci"))
+    ledger.add(attempt=Attempt(parameters={"role_name": "CI", "instance_profile_name": "Web"}, code="NoSuchEntity"))
+    ledger.add(
+        ServiceLinkedRoleDeleted(role_id="AROA2", role_name="x", deletion_task_id="task", policy_arns=(ARN, f"{ARN}2"))
+    )
+    ledger.add(attempt=Attempt(parameters={"group_name": "STAFF", "new_group_name": "Devs"}, code="NoSuchEntity"))
+    log = MemoryLog()
+    await log.append(ledger.rows)
+    await projections.write(ledger.records, {ledger.account: Checkpoint(8, "")})
+
+    for query, positions in (
+        (EventQuery(group="DEVS"), [1, 2, 3, 8]),
+        (EventQuery(group="staff"), [1, 2, 3, 8]),
+        (EventQuery(group="AGPA1", user="AIDA1"), [3]),
+        (EventQuery(user="AIDA1"), [3]),
+        (EventQuery(role="AROA1"), [5]),
+        (EventQuery(role="ci"), [6]),  # whose creation is not in this ledger
+        (EventQuery(instance_profile="web"), [4, 5, 6]),
+        (EventQuery(policy=ARN), [7]),
+        (EventQuery(policy=f"{ARN}2", role="AROA2"), [7]),
+        (EventQuery(user="devs"), []),
+    ):
+        page = await find_events(log, projections, ledger.account, query, None, limit=100)
+        assert [row.position for row in page.rows] == positions, query
+    told = await projections.read(
+        lambda connection: connection.execute(
+            "SELECT position, group_id, group_name, role_id, role_name FROM events ORDER BY position"
+        ).fetchall()
+    )
+    assert told[2] == (3, "AGPA1", "Staff", None, None)
+    assert told[4:6] == [(5, None, None, "AROA1", "ci"), (6, None, None, "ci", "CI")]

@@ -11,7 +11,26 @@ import pytest
 
 from eventstore.record import Attempt
 from iam.events import Event
+from iam.events.groups import (
+    GroupCreated,
+    GroupPolicyAttached,
+    GroupPolicyDeleted,
+    GroupPolicyDetached,
+    GroupPolicyPut,
+    GroupUpdated,
+    UserAddedToGroup,
+    UserRemovedFromGroup,
+)
+from iam.events.instance_profiles import InstanceProfileCreated, InstanceProfileTagged, RoleAddedToInstanceProfile
 from iam.events.policies import PolicyCreated, PolicyUntagged, PolicyVersionCreated, PolicyVersionDeleted
+from iam.events.roles import (
+    AssumeRolePolicyUpdated,
+    RoleCreated,
+    RolePermissionsBoundaryDeleted,
+    RolePolicyAttached,
+    RolePolicyPut,
+    RoleUpdated,
+)
 from iam.events.users import (
     UserCreated,
     UserDeleted,
@@ -44,6 +63,20 @@ COLUMNS = {
     "user_policies": ["account", "user_id", "user_name", "kind", "policy_name", "policy_arn", "document"],
     "user_tags": ["account", "user_id", "key", "value"],
     "user_boundaries": ["account", "user_id", "policy_arn"],
+    "groups": ["account", "group_id", "group_name", "path", "created_at"],
+    "group_policies": ["account", "group_id", "group_name", "kind", "policy_name", "policy_arn", "document"],
+    "user_groups": ["account", "user_id", "user_name", "group_id", "group_name"],
+    "effective_user_policies": [
+        *("account", "user_id", "user_name", "kind", "policy_name", "policy_arn", "group_id", "group_name", "document"),
+    ],
+    "roles": ["account", "role_id", "role_name", "path", "description", "max_session_duration", "created_at"],
+    "role_policies": ["account", "role_id", "role_name", "kind", "policy_name", "policy_arn", "document"],
+    "role_trust_policies": ["account", "role_id", "document"],
+    "role_tags": ["account", "role_id", "key", "value"],
+    "role_boundaries": ["account", "role_id", "policy_arn"],
+    "instance_profiles": ["account", "instance_profile_id", "instance_profile_name", "path", "created_at"],
+    "instance_profile_roles": ["account", "instance_profile_id", "role_id"],
+    "instance_profile_tags": ["account", "instance_profile_id", "key", "value"],
     "policies": ["account", "policy_id", "policy_name", "policy_arn", "path", "description", "created_at"],
     "policy_versions": ["account", "policy_id", "version_id", "document", "created_at"],
     "policy_defaults": ["account", "policy_id", "version_id"],
@@ -52,6 +85,7 @@ COLUMNS = {
 EVENT_COLUMNS = [
     *("account", "position", "recorded_at", "outcome", "action", "type", "code", "user", "user_name"),
     *("policy_arn", "policy_name", "actor_id", "actor_arn", "access_key_id", "source", "source_ip", "user_agent"),
+    *("group_id", "group_name", "role_id", "role_name"),
 ]
 
 
@@ -90,6 +124,53 @@ def history() -> list[Event]:
         UserPermissionsBoundaryDeleted(user_id="AIDA1", user_name="bob", permissions_boundary=ADMIN),
         PolicyVersionDeleted(**policy, version_id="v1"),
         PolicyUntagged(**policy, tag_keys=("Team",)),  # 15
+        *history_of_groups(),
+        *history_of_roles(),
+    ]
+
+
+def history_of_groups() -> list[Event]:
+    """From 16 on: bob joins a group that has policies, which come and go, and leaves it."""
+    bob: dict[str, Any] = {"user_id": "AIDA1", "user_name": "bob"}
+    group: dict[str, Any] = {"group_id": "AGPA1", "group_name": "devs"}
+    return [
+        GroupCreated(**group, path="/", created_at=AT),
+        GroupPolicyAttached(**group, policy_arn=ADMIN, policy_name="Admin"),
+        UserAddedToGroup(**bob, **group),
+        GroupPolicyPut(**group, policy_name="In", policy_document="{5}"),
+        GroupPolicyPut(**group, policy_name="In", policy_document="{6}"),  # 20
+        GroupPolicyDetached(**group, policy_arn=ADMIN),
+        GroupUpdated(
+            group_id="AGPA1", group_name="ops", path="/x/", previous_group_name="devs", previous_path="/", created_at=AT
+        ),
+        UserRemovedFromGroup(**bob, group_id="AGPA1", group_name="ops"),
+        GroupPolicyDeleted(group_id="AGPA1", group_name="ops", policy_name="In"),
+        GroupPolicyAttached(group_id="AGPA1", group_name="ops", policy_arn=OPS, policy_name="ops"),  # 25
+        UserAddedToGroup(**bob, group_id="AGPA1", group_name="ops"),
+    ]
+
+
+def history_of_roles() -> list[Event]:
+    """From 27 on."""
+    role: dict[str, Any] = {"role_id": "AROA1", "role_name": "ci"}
+    profile: dict[str, Any] = {"instance_profile_id": "AIPA1", "instance_profile_name": "web"}
+    return [
+        RoleCreated(
+            **role,
+            path="/",
+            created_at=AT,
+            assume_role_policy_document="{7}",
+            tags=(Tag("Team", "red"),),
+            permissions_boundary=ADMIN,
+        ),
+        RoleUpdated(**role, path="/", created_at=AT, description="d", max_session_duration=7200),
+        AssumeRolePolicyUpdated(**role, policy_document="{8}"),
+        RolePolicyAttached(**role, policy_arn=OPS, policy_name="ops"),  # 30
+        RolePolicyPut(**role, policy_name="In", policy_document="{9}"),
+        RolePermissionsBoundaryDeleted(**role, permissions_boundary=ADMIN),
+        InstanceProfileCreated(**profile, path="/", created_at=AT),
+        InstanceProfileTagged(**profile, tags=(Tag("Team", "red"),)),
+        RoleAddedToInstanceProfile(**profile, **role),  # 35
     ]
 
 
@@ -133,6 +214,8 @@ def test_the_views_and_their_columns_stay(views: sqlite3.Connection) -> None:
 STORED = {"entry", "current_entries", "past_entries", "documents", "things"}
 USER_1 = ("AIDA1", "bob")
 USER_2 = ("AIDA2", "alice")
+GROUP = ("AGPA1", "ops")
+ROLE = ("AROA1", "ci")
 
 
 @pytest.mark.parametrize(
@@ -157,6 +240,47 @@ USER_2 = ("AIDA2", "alice")
         ),
         ("user_tags_history", [("AIDA1", "Team", "red", 1, 7), ("AIDA1", "team", "blue", 7, None)]),
         ("user_boundaries_history", [("AIDA1", ADMIN, 1, 13)]),
+        (
+            "groups_history",
+            [("AGPA1", "devs", "/", CREATED, 16, 22), (*GROUP, "/x/", CREATED, 22, None)],
+        ),
+        (
+            "group_policies_history",
+            [
+                (*GROUP, "attached", "Admin", ADMIN, None, 17, 21),
+                (*GROUP, "inline", "In", None, "{5}", 19, 20),
+                (*GROUP, "inline", "In", None, "{6}", 20, 24),
+                (*GROUP, "attached", "ops", OPS, None, 25, None),
+            ],
+        ),
+        ("user_groups_history", [(*USER_1, *GROUP, 18, 23), (*USER_1, *GROUP, 26, None)]),
+        (
+            "effective_user_policies_history",
+            [
+                (*USER_1, "attached", "ops", OPS, None, None, None, 3, None),
+                (*USER_1, "inline", "Own", None, None, None, "{2}", 4, 8),
+                (*USER_1, "inline", "Own", None, None, None, "{4}", 8, None),
+                (*USER_2, "attached", "Admin", ADMIN, None, None, None, 10, 11),
+                (*USER_1, "attached", "Admin", ADMIN, *GROUP, None, 18, 21),
+                (*USER_1, "inline", "In", None, *GROUP, "{5}", 19, 20),
+                (*USER_1, "inline", "In", None, *GROUP, "{6}", 20, 23),
+                (*USER_1, "attached", "ops", OPS, *GROUP, None, 26, None),
+            ],
+        ),
+        (
+            "roles_history",
+            [(*ROLE, "/", "", 3600, CREATED, 27, 28), (*ROLE, "/", "d", 7200, CREATED, 28, None)],
+        ),
+        (
+            "role_policies_history",
+            [(*ROLE, "attached", "ops", OPS, None, 30, None), (*ROLE, "inline", "In", None, "{9}", 31, None)],
+        ),
+        ("role_trust_policies_history", [("AROA1", "{7}", 27, 29), ("AROA1", "{8}", 29, None)]),
+        ("role_tags_history", [("AROA1", "Team", "red", 27, None)]),
+        ("role_boundaries_history", [("AROA1", ADMIN, 27, 32)]),
+        ("instance_profiles_history", [("AIPA1", "web", "/", CREATED, 33, None)]),
+        ("instance_profile_roles_history", [("AIPA1", "AROA1", 35, None)]),
+        ("instance_profile_tags_history", [("AIPA1", "Team", "red", 34, None)]),
         ("policies_history", [("ANPA1", "ops", OPS, "/eng/", "d", CREATED, 2, None)]),
         ("policy_versions_history", [("ANPA1", "v1", "{1}", CREATED, 2, 14), ("ANPA1", "v2", "{3}", CREATED, 5, None)]),
         ("policy_defaults_history", [("ANPA1", "v1", 2, 5), ("ANPA1", "v2", 5, None)]),
@@ -190,6 +314,8 @@ def test_entries_show_what_every_other_view_is_made_of(views: sqlite3.Connection
     assert rows(views, sql, ACCOUNT, ADMIN) == [
         ("boundary_users", "AIDA1", "AIDA1", None, 1, 13),
         ("policy_users", "AIDA2", "AIDA2", None, 10, 11),
+        ("policy_groups", "AGPA1", "AGPA1", None, 17, 21),
+        ("boundary_roles", "AROA1", "AROA1", None, 27, 32),
     ]
     [(value, document)] = rows(
         views,
@@ -233,13 +359,13 @@ def test_events_say_who_did_what_to_whom(views: sqlite3.Connection) -> None:
     root = (f"arn:aws:iam::{ACCOUNT}:root", "api")
     every = rows(views, sql, ACCOUNT)
 
-    assert [row[0] for row in every] == list(range(1, 17))
+    assert [row[0] for row in every] == list(range(1, 37))
     assert every[2] == (
         *(3, SINCE.format(2), "changed", "Test", "UserPolicyAttached", None),
         *("alice", OPS, "ops", *root),
     )
-    assert every[15] == (
-        *(16, SINCE.format(15), "refused", "DeleteUser", "Attempted", "NoSuchEntity"),
+    assert every[35] == (
+        *(36, SINCE.format(35), "refused", "DeleteUser", "Attempted", "NoSuchEntity"),
         *("ghost", None, None, *root),
     )
     assert rows(views, "SELECT access_key_id, source_ip, user_agent FROM events LIMIT 1") == [(None, None, None)]
@@ -269,6 +395,12 @@ def test_a_view_may_be_asked_by_any_of_its_columns(views: sqlite3.Connection, vi
         "SELECT * FROM users_history WHERE account = ? AND user_id = ?",
         "SELECT * FROM user_tags_history WHERE account = ? AND user_id = ?",
         "SELECT * FROM user_boundaries_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM group_policies_history WHERE account = ? AND group_id = ?",
+        "SELECT * FROM user_groups_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM effective_user_policies_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM effective_user_policies WHERE account = ? AND user_id = ?",
+        "SELECT * FROM roles WHERE account = ?",
+        "SELECT * FROM role_policies_history WHERE account = ? AND role_id = ?",
         "SELECT * FROM policies_history WHERE account = ?",
         "SELECT * FROM policy_versions_history WHERE account = ? AND policy_id = ?",
         "SELECT * FROM policy_defaults_history WHERE account = ? AND policy_id = ?",

@@ -137,7 +137,7 @@ def test_only_an_export_is_of_every_account(capsys: pytest.CaptureFixture[str], 
     assert "argument --account: '' is no account" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["ledger.db", "projections.db", "keys/request-digest"])
+@pytest.mark.parametrize("name", ["ledger.db", "projections.db", "secrets.db", "keys/request-digest", "keys/secrets"])
 def test_a_folder_that_cannot_be_read_is_said_in_a_line(command: Run, tmp_path: Path, name: str) -> None:
     """Here a folder lies where a file should be."""
     (tmp_path / name).mkdir(parents=True)
@@ -250,9 +250,9 @@ def test_a_damaged_ledger_is_said_in_a_line(command: Run, data: Path) -> None:
     assert "ledger.db" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["request-digest", "checkpoint"])
+@pytest.mark.parametrize("name", ["request-digest", "checkpoint", "secrets"])
 def test_a_damaged_key_is_said_in_a_line(command: Run, data: Path, name: str) -> None:
-    """A new one would not recognise the calls that the old one did, nor sign what auditors believe."""
+    """A new one would not recognise the calls that the old one did, sign what auditors believe, or open secrets."""
     (data / "keys" / name).write_bytes(b"short")
 
     ended = command("serve", "--port", "0", "--data", str(data))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tools.__main__ import main
+from tools.synthetic import make
 
 Replay = Callable[..., dict[str, Any]]
 
@@ -43,6 +44,23 @@ def test_the_present_is_printed_whole(replay: Replay) -> None:
     [ops] = state["policies"]
     assert (ops["policy_name"], ops["default_version_id"], ops["description"]) == ("ops", "v2", "runs things")
     assert [version["version_id"] for version in ops["versions"]] == ["v1", "v2"]
+
+
+def test_groups_and_roles_are_printed_with_their_policies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Groups with their members, instance profiles with their role, users with what comes to them through groups."""
+    make(tmp_path / "data", 400, 1, 4, 1, lambda done: None)
+    assert main(["replay", "--data", str(tmp_path / "data")]) == 0
+    state = json.loads(capsys.readouterr().out)
+
+    members = {(group["group_name"], name) for group in state["groups"] for name in group["members"]}
+    assert members
+    assert members == {(group["group_name"], user["user_name"]) for user in state["users"] for group in user["groups"]}
+    assert any(group["attached"] for group in state["groups"])
+    through = {group["group_id"]: group["attached"] for user in state["users"] for group in user["groups"]}
+    own = {group["group_id"]: group["attached"] for group in state["groups"]}
+    assert through.items() <= own.items()
+    assert {"role_id", "assume_role_policy_document", "attached", "inline"} <= state["roles"][0].keys()
+    assert state["instance_profiles"] == []
 
 
 def test_a_position_shows_the_state_after_that_record(replay: Replay) -> None:

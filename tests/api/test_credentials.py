@@ -1,0 +1,360 @@
+"""Credentials over HTTP: each secret is shown once, kept out of all that is recorded, and good until it is deleted."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sqlite3
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from eventstore.secrets import Secrets
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Account, Reply, Server
+
+GIT = "codecommit.amazonaws.com"
+BEDROCK = "bedrock.amazonaws.com"
+CREATED = "CreateAccessKeyResult/AccessKey/"
+Refused = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def alice(account: Account) -> Account:
+    """An account with a user."""
+    account.query("CreateUser", UserName="alice")
+    return account
+
+
+def once() -> dict[str, str]:
+    return {"amz-sdk-invocation-id": str(uuid4())}
+
+
+def create_key(account: Account, headers: dict[str, str] | None = None) -> tuple[str, str]:
+    """A new pair of the user alice: its id, and the secret key."""
+    reply = account.query("CreateAccessKey", headers, UserName="alice")
+    assert reply.status == 200, reply
+    return reply.text(f"{CREATED}AccessKeyId"), reply.text(f"{CREATED}SecretAccessKey")
+
+
+def signed_with(account: Account, key: str) -> dict[str, str]:
+    return {"Authorization": account.authorization.replace(account.id, key)}
+
+
+def identity(server: Server, headers: dict[str, str]) -> tuple[str, ...]:
+    """What STS says of a caller."""
+    reply = server.send("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", headers=headers)
+    return tuple(reply.text(f"GetCallerIdentityResult/{member}") for member in ("Account", "UserId", "Arn"))
+
+
+def kept(folder: Path, account: str) -> list[str]:
+    """The ids of the secrets that the account has in secrets.db."""
+    with closing(sqlite3.connect(f"file:{folder / 'secrets.db'}?mode=ro", uri=True)) as secrets:
+        rows = secrets.execute("SELECT id FROM secrets WHERE account = ? ORDER BY id", (account,))
+        return [secret_id for (secret_id,) in rows]
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+# Access keys
+
+
+def test_an_access_key_has_the_form_of_aws_and_lives_through_boto3(
+    alice: Account, client: Callable[..., Any], refused: Refused
+) -> None:
+    """Created, listed without its secret, made inactive, deleted."""
+    iam = client(alice)
+    key = iam.create_access_key(UserName="alice")["AccessKey"]
+    assert re.fullmatch("AKIA[A-Z2-7]{16}", key["AccessKeyId"])
+    assert re.fullmatch("[A-Za-z0-9+/]{40}", key.pop("SecretAccessKey"))
+    assert key["Status"] == "Active"
+    assert iam.list_access_keys(UserName="alice")["AccessKeyMetadata"] == [key]
+    used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
+    assert used["UserName"] == "alice"
+    assert used["AccessKeyLastUsed"] == {"ServiceName": "N/A", "Region": "N/A"}
+    iam.update_access_key(UserName="alice", AccessKeyId=key["AccessKeyId"], Status="Inactive")
+    assert iam.list_access_keys(UserName="alice")["AccessKeyMetadata"] == [{**key, "Status": "Inactive"}]
+    iam.delete_access_key(UserName="alice", AccessKeyId=key["AccessKeyId"])
+    assert iam.list_access_keys(UserName="alice")["AccessKeyMetadata"] == []
+    assert refused(iam.delete_access_key, UserName="alice", AccessKeyId=key["AccessKeyId"]) == (
+        404,
+        "NoSuchEntity",
+        f"The Access Key with id {key['AccessKeyId']} cannot be found.",
+    )
+    assert refused(iam.get_access_key_last_used, AccessKeyId=key["AccessKeyId"])[:2] == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"AccessKeyId": "AKIA-OSFODNN7EXAMPL", "Status": "Active"},
+            "The specified value for accessKeyId is invalid. ",
+        ),
+        ({"AccessKeyId": "AKIA", "Status": "Active"}, "Value at 'accessKeyId' failed to satisfy constraint: "),
+        ({"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "active"}, "Value at 'status' failed to satisfy constraint"),
+        ({"Status": "Active"}, "Value at 'accessKeyId' failed to satisfy constraint: Member must not be null"),
+    ],
+)
+def test_ill_formed_parameters_are_refused(alice: Account, parameters: dict[str, str], message: str) -> None:
+    """In the words of AWS's model."""
+    status, code, told = alice.query("UpdateAccessKey", UserName="alice", **parameters).refusal
+    assert (status, code) == (400, "ValidationError")
+    assert message in told
+
+
+def test_a_call_that_is_sent_again_shows_the_same_secret(alice: Account) -> None:
+    """Also many at once. What else was made on the way is not kept."""
+    headers = once()
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda _: create_key(alice, headers), range(5)))
+    assert len(set(answers)) == 1
+    assert create_key(alice, headers) == answers[0]
+    assert kept(alice.server.folder, alice.id) == [answers[0][0]]
+    assert (
+        alice.json("CreateAccessKey", headers, UserName="alice").data["AccessKey"]["SecretAccessKey"] == answers[0][1]
+    )
+
+
+def test_a_secret_that_was_deleted_is_not_shown_again(alice: Account) -> None:
+    """A repeat of the call that made it says so, and makes no other."""
+    headers = once()
+    key, _ = create_key(alice, headers)
+    alice.query("DeleteAccessKey", UserName="alice", AccessKeyId=key)
+    message = "The call was carried out before, and the secret that it made has been deleted since."
+    assert alice.query("CreateAccessKey", headers, UserName="alice").refusal == (404, "NoSuchEntity", message)
+    assert kept(alice.server.folder, alice.id) == []
+    assert [event["action"] for event in alice.events()] == ["CreateUser", "CreateAccessKey", "DeleteAccessKey"]
+
+
+def test_a_refused_call_keeps_no_secret(alice: Account) -> None:
+    """Nor does one that is sent again with other parameters."""
+    headers = once()
+    keys = sorted((create_key(alice, headers)[0], create_key(alice)[0]))
+    assert alice.query("CreateAccessKey", UserName="alice").refusal[1] == "LimitExceeded"
+    assert alice.query("CreateAccessKey", UserName="x").refusal[1] == "NoSuchEntity"
+    assert alice.query("CreateAccessKey", headers, UserName="Alice").refusal[1] == "IdempotentParameterMismatch"
+    assert alice.query("CreateServiceSpecificCredential", UserName="alice", ServiceName="x").refusal[0] == 404
+    assert alice.query("UpdateLoginProfile", UserName="alice", Password="secret").refusal[0] == 404
+    assert kept(alice.server.folder, alice.id) == keys
+
+
+def test_a_key_names_its_account_and_its_user(alice: Account, client: Callable[..., Any]) -> None:
+    """Whatever the user is called by then; it may leave its name out."""
+    key, _ = create_key(alice)
+    headers = signed_with(alice, key)
+    user_id = alice.json("GetUser", UserName="alice").data["User"]["UserId"]
+    arn = f"arn:aws:iam::{alice.id}:user/alice"
+    assert identity(alice.server, headers) == (alice.id, user_id, arn)
+    assert alice.json("GetUser", headers).data["User"]["Arn"] == arn
+    assert alice.json("ListAccessKeys", headers).data["AccessKeyMetadata"][0]["AccessKeyId"] == key
+    alice.query("UpdateUser", headers, UserName="alice", NewUserName="bob")
+    assert identity(alice.server, headers) == (alice.id, user_id, f"arn:aws:iam::{alice.id}:user/bob")
+    actor = alice.events()[-1]["actor"]
+    assert (actor["id"], actor["arn"], actor["access_key_id"]) == (user_id, arn, key)
+    past = alice.server.send("GET", "/at/@2/?Action=GetUser&Version=2010-05-08", headers=headers)
+    assert past.text("GetUserResult/User/UserName") == "alice"
+
+
+def test_a_key_that_was_deleted_names_nobody(alice: Account) -> None:
+    """It is as any that nobody issued."""
+    key, _ = create_key(alice)
+    alice.query("DeleteAccessKey", signed_with(alice, key), AccessKeyId=key)
+    assert identity(alice.server, signed_with(alice, key))[0] == "123456789012"
+
+
+def test_the_root_user_must_say_whom_it_means(iam: Any, refused: Refused) -> None:
+    """It has no keys and no password of which is known here."""
+    message = "Must specify userName when calling with non-User credentials"
+    for method in (iam.create_access_key, iam.get_login_profile, iam.delete_login_profile):
+        assert refused(method) == (400, "ValidationError", message)
+    assert iam.list_access_keys()["AccessKeyMetadata"] == []
+    assert refused(iam.change_password, OldPassword="a", NewPassword="b")[:2] == (400, "InvalidUserType")
+
+
+# Passwords
+
+
+def test_a_password_is_set_changed_and_removed(
+    alice: Account, client: Callable[..., Any], refused: Refused, session: Any
+) -> None:
+    """The old one must be known to change it; whoever may can set another."""
+    iam = client(alice)
+    profile = iam.create_login_profile(UserName="alice", Password="first", PasswordResetRequired=True)["LoginProfile"]
+    assert profile.keys() == {"UserName", "CreateDate", "PasswordResetRequired"}
+    assert iam.get_login_profile(UserName="alice")["LoginProfile"] == profile
+    key, _ = create_key(alice)
+
+    def change(old: str, new: str) -> Reply:
+        return alice.query("ChangePassword", signed_with(alice, key), OldPassword=old, NewPassword=new)
+
+    assert change("wrong", "second").refusal == (403, "AccessDenied", "The old password was incorrect.")
+    assert change("first", "second").status == 200
+    assert iam.get_login_profile(UserName="alice")["LoginProfile"] == {**profile, "PasswordResetRequired": False}
+    assert change("first", "third").refusal[1] == "AccessDenied"
+    iam.update_login_profile(UserName="alice", Password="third")
+    assert change("third", "fourth").status == 200
+    assert len(kept(alice.server.folder, alice.id)) == 2
+    iam.delete_login_profile(UserName="alice")
+    assert kept(alice.server.folder, alice.id) == [key]
+    assert refused(iam.get_login_profile, UserName="alice") == (
+        404,
+        "NoSuchEntity",
+        "Login Profile for User alice cannot be found.",
+    )
+
+
+# Service-specific credentials
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "password"),
+    [
+        (GIT, "ServiceUserName", "ServicePassword"),
+        (BEDROCK, "ServiceCredentialAlias", "ServiceCredentialSecret"),
+    ],
+)
+def test_a_credential_of_a_service_lives_through_boto3(
+    alice: Account, client: Callable[..., Any], service: str, name: str, password: str
+) -> None:
+    """Its password is shown when it is created and when it is reset, another one each time."""
+    iam = client(alice)
+    created = iam.create_service_specific_credential(UserName="alice", ServiceName=service)["ServiceSpecificCredential"]
+    first = created.pop(password)
+    assert len(first) == 44
+    assert created[name] == f"alice-at-{alice.id}"
+    assert re.fullmatch("ACCA[A-Z2-7]{17}", created["ServiceSpecificCredentialId"])
+    listed = iam.list_service_specific_credentials(UserName="alice", ServiceName=service)
+    assert listed["ServiceSpecificCredentials"] == [created]
+    one = {"UserName": "alice", "ServiceSpecificCredentialId": created["ServiceSpecificCredentialId"]}
+    iam.update_service_specific_credential(**one, Status="Inactive")
+    reset = iam.reset_service_specific_credential(**one)["ServiceSpecificCredential"]
+    assert reset.pop(password) != first
+    assert reset == {**created, "Status": "Inactive"}
+    assert len(kept(alice.server.folder, alice.id)) == 1
+    iam.delete_service_specific_credential(**one)
+    assert iam.list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"] == []
+    assert kept(alice.server.folder, alice.id) == []
+
+
+# What is kept where
+
+
+def test_no_secret_is_in_anything_that_is_recorded_or_said(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """Not in any file, the log of the service included, nor in the audit API: changed, unchanged or refused."""
+    account = new_account(start_server(tmp_path / "data"))
+    account.query("CreateUser", UserName="alice")
+    key, secret_key = create_key(account)
+    secrets = [secret_key, "top-secret-1", "top-secret-2", "top-secret-3", "top-secret-4"]
+    own = signed_with(account, key)
+    account.query("CreateLoginProfile", UserName="alice", Password=secrets[1])
+    account.query("CreateLoginProfile", UserName="alice", Password=secrets[2])
+    account.query("ChangePassword", own, OldPassword=secrets[3], NewPassword=secrets[2])
+    account.query("ChangePassword", own, OldPassword=secrets[1], NewPassword=secrets[4])
+    account.query("UpdateLoginProfile", UserName="x", Password=secrets[2])
+    credential = account.json("CreateServiceSpecificCredential", UserName="alice", ServiceName=GIT).data
+    secrets.append(credential["ServiceSpecificCredential"]["ServicePassword"])
+
+    told = str([account.get(f"/v1/events/{event['position']}").data for event in account.events()])
+    assert "LoginProfileCreated" in told
+    assert "EntityAlreadyExists" in told
+    account.server.stop()
+    stored = everything_in(tmp_path)
+    for secret in secrets:
+        assert secret not in told
+        assert secret.encode() not in stored
+
+
+async def test_secrets_outlive_the_process_and_what_nothing_names_does_not(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """A repeat gets its secret after a restart; one whose event never was is deleted at the start."""
+    folder = tmp_path / "data"
+    account = new_account(start_server(folder))
+    account.query("CreateUser", UserName="alice")
+    headers = once()
+    key, secret_key = create_key(account, headers)
+    account.server.stop()
+    secrets = await Secrets.open(folder / "secrets.db", (folder / "keys" / "secrets").read_bytes())
+    for orphan in ("AKIAIOSFODNN7EXAMPLE", "PASSAAAAAAAAAAAAAAAAA"):
+        await secrets.put(account.id, orphan, "never told")
+    await secrets.close()
+
+    again = new_account(start_server(folder), account.id)
+    assert kept(folder, account.id) == [key]
+    assert create_key(again, headers) == (key, secret_key)
+    assert identity(again.server, signed_with(again, key))[0] == account.id
+    assert identity(again.server, signed_with(again, "AKIAIOSFODNN7EXAMPLE"))[0] == "123456789012"
+
+
+def test_the_files_of_secrets_are_the_owners_alone(server: Server) -> None:
+    """As all in the data folder; the key lies beside the others."""
+    files = [server.folder / "secrets.db", server.folder / "keys" / "secrets"]
+    assert [file.stat().st_mode & 0o077 for file in files] == [0, 0]
+
+
+def test_without_the_right_key_the_service_does_not_start(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """It says so: a key made anew opens nothing. The environment may have the key instead."""
+    folder = tmp_path / "data"
+    account = new_account(start_server(folder))
+    account.query("CreateUser", UserName="alice")
+    create_key(account)
+    account.server.stop()
+    key = (folder / "keys" / "secrets").read_bytes()
+    (folder / "keys" / "secrets").unlink()
+    with pytest.raises(AssertionError, match="sealed with another key, or altered"):
+        start_server(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IAM_LEDGER_SECRETS_KEY", "c2hvcnQ=")
+        with pytest.raises(AssertionError, match="IAM_LEDGER_SECRETS_KEY is not 32 bytes in base64"):
+            start_server(folder)
+        patch.setenv("IAM_LEDGER_SECRETS_KEY", b64encode(key).decode())
+        start_server(folder)
+
+
+# The credential report
+
+
+def test_a_report_is_generated_and_then_fetched(alice: Account, client: Callable[..., Any], refused: Refused) -> None:
+    """It is of when it was generated, until the next one."""
+    iam = client(alice)
+    status, code, _ = refused(iam.get_credential_report)
+    assert (status, code) == (410, "ReportNotPresent")
+    assert alice.query("GetCredentialReport").refusal == (410, "ReportNotPresent", "")
+    assert iam.generate_credential_report()["State"] == "STARTED"
+    alice.query("CreateUser", UserName="bob")
+
+    def users(report: Any) -> list[str]:
+        assert report["ReportFormat"] == "text/csv"
+        return [line["user"] for line in csv.DictReader(report["Content"].decode().splitlines())]
+
+    before = iam.get_credential_report()
+    assert users(before) == ["<root_account>", "alice"]
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
+    after = iam.get_credential_report()
+    assert users(after) == ["<root_account>", "alice", "bob"]
+    assert after["GeneratedTime"] >= before["GeneratedTime"]
+    assert len(alice.events()) == 2
+
+
+def test_at_an_instant_there_always_is_a_report_of_then(alice: Account, client: Callable[..., Any]) -> None:
+    """Whether or not one was generated."""
+    create_key(alice)
+    for position, active in ((1, "false"), (2, "true")):
+        past = client(alice, url=f"{alice.server.url}/at/@{position}")
+        assert past.generate_credential_report()["State"] == "COMPLETE"
+        report = past.get_credential_report()["Content"].decode()
+        assert list(csv.DictReader(report.splitlines()))[1]["access_key_1_active"] == active

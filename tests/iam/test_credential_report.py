@@ -1,0 +1,62 @@
+"""The credential report: AWS's columns, a line for the root user and one for each user."""
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+from iam.access_keys import CreateAccessKey, UpdateAccessKey
+from iam.credential_report import COLUMNS, credential_report
+from iam.login_profiles import CreateLoginProfile, UpdateLoginProfile
+from iam.password_policies import UpdateAccountPasswordPolicy
+from iam.users import CreateUser
+
+AWS_COLUMNS = (
+    "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation,"
+    "mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,"
+    "access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date,"
+    "access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,cert_1_last_rotated,cert_2_active,"
+    "cert_2_last_rotated"
+)
+NEVER = "N/A"
+
+
+def report(account: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(credential_report(account.account).splitlines(), strict=True))
+
+
+def told(line: dict[str, str], prefix: str) -> list[str]:
+    return [value for column, value in line.items() if column.startswith(prefix)]
+
+
+def test_the_columns_are_those_of_aws(given: Callable[..., Any]) -> None:
+    """In its order; the root user has a line in an empty account, too."""
+    assert ",".join(COLUMNS) == AWS_COLUMNS
+    lines = credential_report(given().account).split("\n")
+    assert lines[0] == AWS_COLUMNS
+    assert [line.split(",")[:2] for line in lines[1:]] == [["<root_account>", "arn:aws:iam::123456789012:root"]]
+    assert len(lines[1].split(",")) == len(COLUMNS)
+
+
+def test_a_user_is_told_with_password_and_keys(given: Callable[..., Any]) -> None:
+    """Since when they are; nothing was ever used."""
+    account = given(
+        CreateUser(user_name="Bob", path="/a,b/"),
+        CreateUser(user_name="alice,x"),
+        CreateLoginProfile(user_name="bob", password="x"),
+        CreateAccessKey(user_name="bob"),
+        CreateAccessKey(user_name="bob"),
+        UpdateAccessKey(user_name="bob", access_key_id="AKIA1", status="Inactive"),
+        UpdateLoginProfile(user_name="bob", password="y"),
+    )
+    _, alice, bob = report(account)
+    assert (alice["user"], bob["user"]) == ("alice,x", "Bob")
+    assert bob["arn"] == "arn:aws:iam::123456789012:user/a,b/Bob"
+    assert bob["user_creation_time"] == "2026-11-02T14:03:00+00:00"
+    assert told(alice, "password") == ["false", NEVER, NEVER, NEVER]
+    assert told(bob, "password") == ["true", "no_information", "2026-11-02T14:09:00+00:00", NEVER]
+    assert told(bob, "access_key_1") == ["false", "2026-11-02T14:06:00+00:00", NEVER, NEVER, NEVER]
+    assert told(bob, "access_key_2") == ["true", "2026-11-02T14:07:00+00:00", NEVER, NEVER, NEVER]
+    assert told(alice, "access_key_2") == ["false", NEVER, NEVER, NEVER, NEVER]
+
+    account.also(UpdateAccountPasswordPolicy(max_password_age=90))
+    assert report(account)[2]["password_next_rotation"] == "2027-01-31T14:09:00+00:00"
