@@ -1,6 +1,6 @@
 """Putting a user back to what it was at an instant: by new events, decided on the newest state, all or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, get_args
 
@@ -18,10 +18,11 @@ from iam import relations as r
 from iam.commands import Moment
 from iam.errors import MalformedInput, NoSuchEntity, ValidationError
 from iam.events import AnyEvent, Event
+from iam.groups import group_at
 from iam.identities import USER
 from iam.restoring import Part, RestoreUser, plan, restore_user
 from iam.state import State, known
-from iam.user_details import user_details
+from iam.user_details import Membership, membership, user_details
 from iam.user_diff import diff_users
 from iam.users import find_holder
 from projections.instant import InstantState
@@ -132,7 +133,16 @@ def _rehearse(state: InstantState, command: RestoreUser, now: Basis) -> dict[str
     planned = plan(state, command, Moment(now.instant, new_id))
     present = user_details(state, command.user_id)
     wanted = msgspec.structs.replace(present, **{part: getattr(command.wanted, part) for part in command.parts})
+    if "groups" in command.parts:
+        wanted = msgspec.structs.replace(wanted, groups=tuple(_as_now(state, wanted.groups)))
     return {"events": planned.events, "conflicts": planned.conflicts, "diff": diff_users(present, wanted)}
+
+
+def _as_now(state: State, groups: Sequence[Membership]) -> Iterator[Membership]:
+    """The groups as they are now, which is what a user joins; those that are no more as they were."""
+    for group in groups:
+        gone = state.get(r.GROUP, group.group_id) is None
+        yield group if gone else membership(state, group_at(state, group.group_id))
 
 
 def _done(answer: Answer[AnyEvent]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
 DOCUMENTS = ("policy_document", "assume_role_policy_document", "saml_metadata_document")
+KEY_TEXTS = ("certificate_body", "certificate_chain", "ssh_public_key_body")  # or, by mistake, a private key
 SECRETS = ("password", "old_password", "new_password", "private_key", "add_private_key")  # no record tells of these
 CAUGHT_UP_SECONDS_MAX = 5.0
 
@@ -361,8 +362,12 @@ def new_id(prefix: str) -> str:
 
 
 def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters as an attempt records them: without secrets; a long document is worth its length only."""
+    """The parameters as an attempt records them: without secrets.
+
+    A long document is worth its length only, and so is any certificate or key.
+    """
     if any(name in parameters for name in SECRETS):
         parameters = {name: value for name, value in parameters.items() if name not in SECRETS}
     long = [name for name in DOCUMENTS if len(parameters.get(name, "")) > DOCUMENT_CHARACTERS_IN_ATTEMPT]
+    long += [name for name in KEY_TEXTS if name in parameters]
     return {**parameters, **{name: f"({len(parameters[name])} characters)" for name in long}} if long else parameters

@@ -14,13 +14,15 @@ from api.listings import Listing, Page
 from api.query_string import choice, parameters
 from api.service import Request, Service
 from api.users import flat
-from eventstore.record import Actor, Record, Restored, Row
+from eventstore.record import Actor, Record, Restored
+from iam import relations as r
 from iam.effects import effect
 from iam.errors import NoSuchEntity
 from iam.events import AnyEvent
-from iam.state import State, World
-from projections.audit import EventQuery, find_events
-from projections.holders import Holder, holder, was_held
+from iam.state import State, World, known
+from projections.audit import EventQuery, find_span
+from projections.changes import Place, Span, find_changes
+from projections.holders import Holder, holder, holders_of
 from projections.instant import InstantState
 from projections.records import read_record
 
@@ -42,11 +44,16 @@ COLUMNS: Final = (
     "source_ip",
     "user_agent",
     "restored_from",
+    "through",
 )
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of one user: the record of it, and those things that it touched, as `iam.effects` shows them."""
+    """One change of one user: the record of it, and those things that it touched, as `iam.effects` shows them.
+
+    `through` is the group or the policy that changed, or the group that the user joined or left; None where the change
+    is of the user alone.
+    """
 
     position: int
     event_id: str
@@ -62,6 +69,7 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     source_ip: str
     user_agent: str
     restored_from: Restored | None
+    through: Mapping[str, str] | None
 
 
 async def history(
@@ -69,63 +77,77 @@ async def history(
 ) -> web.StreamResponse:
     """`GET /v1/users/{name}/history`: all changes of all users that ever bore the name, a page at a time or as a table.
 
-    What a page costs follows what is on it; so it tells of the users that its changes are of, not of all others.
+    Changes of the groups that they were in, and of the policies that they carried, are among them. What a page costs
+    follows what is on it; so it tells of the users that its changes are of, not of all others.
     """
     asked = parameters(http, "from", "to", "order", "limit", "cursor")
     account, name = request.caller.account, named["name"]
     query = EventQuery(
         user=name,
-        outcome="changed",
         since=parse_bound(asked, "from"),
         until=parse_bound(asked, "to"),
         descending=choice(asked, "order", "asc", "desc") == "desc",
     )
-    listing = Listing(http, asked, ("history", account, query), int)
+    listing = Listing(http, asked, ("history", account, query), tuple[int, str])
     basis = await service.resolve(account, None)
     query = await up_to(service, account, query, basis)
     await service.caught_up(account, basis.position)
-    if not await service.projections.read(lambda connection: was_held(connection, account, name, basis.position)):
+    ids = await service.projections.read(lambda connection: holders_of(connection, account, name, basis.position))
+    if not ids:
         raise NoSuchEntity(f"The user with name {name} cannot be found.")
     told: dict[str, Any] = {}  # beside the changes of a page; `find` fills it
 
-    async def find(beyond: int | None, limit: int) -> Page[int]:
-        page = await find_events(service.log, service.projections, account, query, beyond, limit)
+    first, last = await find_span(service.log, account, query)
+    span = Span(first, last, query.descending)
+
+    async def find(beyond: Place | None, limit: int) -> Page[Place]:
+        def places(connection: sqlite3.Connection) -> tuple[Sequence[Place], Place | None]:
+            return find_changes(connection, account, service.world, ids, span, beyond, limit)
+
+        found, following = await service.projections.read(places)
+        rows = await service.log.get(account, sorted({position for position, _ in found}))
+        records = {row.position: read_record(row.record) for row in rows}
         changes, told["users"] = await service.projections.read(
-            lambda connection: _read(connection, account, service.world, page.rows, basis)
+            lambda connection: _read(connection, account, service.world, found, records, basis)
         )
         if listing.format == "text/csv":
-            return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], page.next)
-        return Page(changes, page.next)
+            return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], following)
+        return Page(changes, following)
 
     return await listing.answer(request.request_id, find, "changes", COLUMNS, basis, told)
 
 
 def _read(
-    connection: sqlite3.Connection, account: str, world: World, rows: Sequence[Row], basis: Basis
+    connection: sqlite3.Connection,
+    account: str,
+    world: World,
+    places: Sequence[Place],
+    records: Mapping[int, Record[AnyEvent]],
+    basis: Basis,
 ) -> tuple[list[UserChange], list[Holder]]:
-    """The changes that these records tell of, and the users that they are of, in the order of their creation."""
-    changes = [_change(connection, world, row) for row in rows]
-    ids = {change.user_id for change in changes}
-    users = [holder(connection, account, user_id, basis.position) for user_id in ids]
+    """The changes at these places, and the users that they are of, in the order of their creation."""
+    changes = [_change(connection, world, records[position], user_id) for position, user_id in places]
+    users = [holder(connection, account, user_id, basis.position) for user_id in {user_id for _, user_id in places}]
     return changes, sorted(users, key=lambda user: user.names[0].begin.position)
 
 
-def _change(connection: sqlite3.Connection, world: World, row: Row) -> UserChange:
-    before, after = (InstantState(connection, row.account, world, row.position - step) for step in (1, 0))
-    return user_change(read_record(row.record), before, after)
+def _change(connection: sqlite3.Connection, world: World, record: Record[AnyEvent], user_id: str) -> UserChange:
+    before, after = (InstantState(connection, record.account, world, record.position - step) for step in (1, 0))
+    return user_change(record, user_id, before, after)
 
 
-def user_change(record: Record[AnyEvent], before: State, after: State) -> UserChange:
-    """What the record of a user's event changed, between the state before it and the one after."""
+def user_change(record: Record[AnyEvent], user_id: str, before: State, after: State) -> UserChange:
+    """What the record changed for a user, between the state before it and the one after."""
     event: Any = record.event
     shown = effect(event, before, after)
+    own = getattr(event, "user_id", None) == user_id
     return UserChange(
         position=record.position,
         event_id=record.id,
         recorded_at=record.recorded_at,
         effective_at=record.effective_at,
-        user_id=event.user_id,
-        user_name=event.user_name,
+        user_id=user_id,
+        user_name=event.user_name if own else known(before, r.USER, user_id).user_name,
         action=record.action,
         type=event.__struct_config__.tag,
         before=shown.before,
@@ -134,4 +156,12 @@ def user_change(record: Record[AnyEvent], before: State, after: State) -> UserCh
         source_ip=record.source_ip,
         user_agent=record.user_agent,
         restored_from=record.restored_from,
+        through=_through(event),
     )
+
+
+def _through(event: Any) -> dict[str, str] | None:
+    for fields in (("group_id", "group_name"), ("policy_id", "policy_arn")):
+        if hasattr(event, fields[0]):
+            return {field: getattr(event, field) for field in fields}
+    return None

@@ -77,10 +77,10 @@ def _document(entry: dict[str, Any], governing: Governing) -> dict[str, Any]:
 
     None for one of AWS's that the program's catalogue does not have. An inline policy has no ARN and no versions.
     """
-    if (arn := entry.get("policy_arn")) is None:
-        return {**entry, "policy_arn": None, "version_id": None}
-    version_id, document = governing.get(arn, (None, None))
-    return {**entry, "version_id": version_id, "policy_document": document}
+    arn = entry.get("policy_arn")
+    version_id, document = governing.get(arn, (None, None)) if arn else (None, entry["policy_document"])
+    said = {"policy_arn": arn, "version_id": version_id, "policy_document": document}
+    return {"via": entry["via"], "policy_name": entry["policy_name"], **said, **entry, **said}
 
 
 async def policies(
@@ -93,6 +93,8 @@ async def policies(
     await _tell_origins(service, account, (*sets["attached"], *sets["inline"], *sets["inherited"]))
     if (format := table_format(http)) is not None:
         return await stream_table(http, request.request_id, format, POLICY_COLUMNS, _rows(format, sets), basis)
+    for entry in (*sets["attached"], *sets["inline"]):
+        del entry["via"], entry["group"]  # where they stand says it
     return answers.success({**sets, "basis": basis}, request.request_id)
 
 

@@ -41,6 +41,8 @@ WORDED: Mapping[str, str] = {
     "PolicyName": _NAME,
     "InstanceProfileName": _NAME,
     "VirtualMFADeviceName": _NAME,
+    "ServerCertificateName": _NAME,
+    "NewServerCertificateName": _NAME,
     "Path": _PATH,
     "NewPath": _PATH,
     "PathPrefix": _PREFIX,

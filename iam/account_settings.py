@@ -7,7 +7,6 @@ there is no Role Manager. What is set is kept, shown, and part of the history.
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import ClassVar, Final
-from uuid import UUID
 
 from iam import relations as r
 from iam.commands import Command, Moment, Query
@@ -23,6 +22,7 @@ from iam.events.account import (
 from iam.linked_services import linked_service
 from iam.service_linked_roles import CreateServiceLinkedRole, create_service_linked_role
 from iam.state import State
+from iam.uuids import in_form
 
 V1_TOKEN: Final = "v1Token"
 ROLE_MANAGER: Final = "RoleManager"
@@ -102,7 +102,7 @@ def enable_outbound_federation(
     """Enable outbound federation. The issuer follows from the account, so that it is always the same one."""
     if state.get(r.OUTBOUND_FEDERATION, "") is not None:
         raise FeatureEnabled(f"Outbound identity federation is enabled for account {state.account}")
-    name = UUID(bytes=sha256(f"issuer of {state.account}".encode()).digest()[:16])
+    name = in_form(int(sha256(f"issuer of {state.account}".encode()).hexdigest()[:32], 16))
     return [OutboundWebIdentityFederationEnabled(issuer_identifier=f"https://{name}.tokens.sts.global.api.aws")]
 
 

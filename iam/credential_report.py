@@ -24,6 +24,7 @@ NONE = "N/A"
 UNKNOWN = "no_information"
 UNSUPPORTED = "not_supported"
 KEYS = 2
+CERTIFICATES = 2
 
 
 def credential_report(state: State) -> str:
@@ -39,7 +40,7 @@ def _root(state: State) -> Iterable[str]:
     yield from (UNSUPPORTED, UNKNOWN, UNSUPPORTED, UNSUPPORTED)
     yield "false"
     yield from _keys(())
-    yield from _certificates()
+    yield from _certificates(())
 
 
 def _user(state: State, user_id: str) -> Iterable[str]:
@@ -55,7 +56,8 @@ def _user(state: State, user_id: str) -> Iterable[str]:
         yield from ("true", UNKNOWN, _time(changed_at), _time(changed_at + timedelta(days=days)) if days else NONE)
     yield _boolean(state.count(r.USER_MFA_DEVICES, user_id) > 0)
     yield from _keys(keys_of(state, user_id))
-    yield from _certificates()
+    certificates = state.members(r.USER_SIGNING_CERTIFICATES, user_id).values()
+    yield from _certificates(sorted(certificates, key=lambda certificate: certificate.uploaded_at))
 
 
 def _keys(keys: Sequence[AccessKey]) -> Iterable[str]:
@@ -65,8 +67,11 @@ def _keys(keys: Sequence[AccessKey]) -> Iterable[str]:
         yield from ("false", NONE, NONE, NONE, NONE)
 
 
-def _certificates() -> Iterable[str]:
-    return ("false", NONE, "false", NONE)
+def _certificates(certificates: Sequence[r.SigningCertificate]) -> Iterable[str]:
+    for certificate in certificates[:CERTIFICATES]:
+        yield from (_boolean(certificate.status == "Active"), _time(certificate.uploaded_at))
+    for _ in range(CERTIFICATES - len(certificates)):
+        yield from ("false", NONE)
 
 
 def _boolean(value: bool) -> str:
@@ -78,4 +83,12 @@ def _time(at: datetime) -> str:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return ",".join(f'"{cell}"' if "," in cell else cell for cell in cells)  # names have commas, but never quotes
+    return ",".join(map(_cell, cells))
+
+
+def _cell(text: str) -> str:
+    """Names may have commas, and paths quotes too; no cell begins a line anew."""
+    if "," not in text and '"' not in text:
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'

@@ -115,6 +115,20 @@ SECTIONS: Final[Mapping[Relation[Any], Section]] = {
     r.OIDC_CLIENT_IDS: Section("client_ids", lambda _, client_id, __: {"client_id": client_id}, is_list=True),
     r.OIDC_THUMBPRINTS: Section("thumbprint_list", lambda _, __, thumbprints: list(thumbprints.thumbprint_list)),
     r.OIDC_PROVIDER_TAGS: _TAGS,
+    r.SERVER_CERTIFICATE: Section(
+        "server_certificate", lambda id_, _, it: {"server_certificate_id": id_, **_fields(it)}
+    ),
+    r.SERVER_CERTIFICATE_BODY: Section("certificate_body", lambda _, __, body: body.document),
+    r.SERVER_CERTIFICATE_CHAIN: Section("certificate_chain", lambda _, __, chain: chain.document),
+    r.SERVER_CERTIFICATE_TAGS: _TAGS,
+    r.USER_SIGNING_CERTIFICATES: Section(
+        "signing_certificates", lambda _, id_, it: {"certificate_id": id_, **_fields(it)}, is_list=True
+    ),
+    r.SIGNING_CERTIFICATE_BODY: Section("certificate_body", lambda _, __, body: body.document),
+    r.USER_SSH_PUBLIC_KEYS: Section(
+        "ssh_public_keys", lambda _, id_, key: {"ssh_public_key_id": id_, **_fields(key)}, is_list=True
+    ),
+    r.SSH_PUBLIC_KEY_BODY: Section("ssh_public_key_body", lambda _, __, body: body.document),
     r.CATALOGUES: Section("catalogues", lambda _, __, release: _fields(release), is_list=True),
 }
 """The relations that are shown."""
@@ -130,6 +144,8 @@ LEFT_OUT: Final = frozenset(
         r.SECRETS,
         r.SERVICE_USER_NAMES,
         r.MFA_DEVICE_USERS,
+        r.SERVER_CERTIFICATES,
+        r.SIGNING_CERTIFICATES,
         r.POLICIES,
         r.POLICY_ARNS,
         r.GROUP_USERS,

@@ -64,6 +64,48 @@ class MalformedPolicyDocument(IamError):
     code = "MalformedPolicyDocument"
 
 
+class MalformedCertificate(IamError):
+    """The certificate, its private key or its chain cannot be read, do not belong together, or have expired."""
+
+    code = "MalformedCertificate"
+
+
+class InvalidCertificate(IamError):
+    """The certificate is well formed, but nothing can be signed with it."""
+
+    code = "InvalidCertificate"
+
+
+class KeyPairMismatch(IamError):
+    """The private key is not that of the certificate."""
+
+    code = "KeyPairMismatch"
+
+
+class DuplicateCertificate(IamError):
+    """A user of the account has the same certificate."""
+
+    code = "DuplicateCertificate"
+
+
+class InvalidPublicKey(IamError):
+    """The public key is malformed, too short, or of another kind than RSA."""
+
+    code = "InvalidPublicKey"
+
+
+class UnrecognizedPublicKeyEncoding(IamError):
+    """The public key is neither in OpenSSH's format nor in PEM."""
+
+    code = "UnrecognizedPublicKeyEncoding"
+
+
+class DuplicateSSHPublicKey(IamError):
+    """The user has the same SSH public key."""
+
+    code = "DuplicateSSHPublicKey"
+
+
 class PolicyNotAttachable(IamError):
     """AWS reserves the policy for its own service-linked roles."""
 

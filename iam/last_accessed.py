@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
@@ -22,6 +21,7 @@ from iam.policies import AWS
 from iam.service_access import Access, identity_with, missing, own_arn, unsupported
 from iam.services import SERVICES
 from iam.state import State, known
+from iam.uuids import in_form, number_in
 
 SERVICE_LEVEL: Final = "SERVICE_LEVEL"
 ACTION_LEVEL: Final = "ACTION_LEVEL"
@@ -73,15 +73,15 @@ def job_id(job: Job) -> str:
     number = _PREFIXES.index(job.unique_id[:4]) << 1 | (job.granularity == ACTION_LEVEL)
     for digit in job.unique_id[4:]:
         number = number << 5 | _DIGITS.index(digit)
-    return str(UUID(int=number * _TICKS + (job.created_at - _EPOCH) // _TICK))
+    return in_form(number * _TICKS + (job.created_at - _EPOCH) // _TICK)
 
 
 def read_job(text: str) -> Job:
     """The job that has this id. Raises NoSuchEntity for what is no such id."""
-    try:
-        number, ticks = divmod(UUID(text).int, _TICKS)
-    except ValueError:
-        raise _no_job(text) from None
+    held = number_in(text.lower())
+    if held is None:
+        raise _no_job(text)
+    number, ticks = divmod(held, _TICKS)
     digits = ""
     for _ in range(17):
         number, digit = divmod(number, 32)

@@ -119,7 +119,6 @@ replicator.lambda LambdaReplicator AWS*
 reporting.trustedadvisor TrustedAdvisorReporting AWS*ServiceRolePolicy
 reports.backup BackupReports AWSServiceRolePolicyFor*
 resource-explorer-2 ResourceExplorer AWS*ServiceRolePolicy
-role-manager.iam IAMRoleManager *ServiceRolePolicy
 rolesanywhere RolesAnywhere AWS*ServicePolicy
 route53resolver Route53Resolver *ServiceRolePolicy
 sagemaker AmazonSageMakerNotebooks *ServiceRolePolicy
@@ -175,6 +174,7 @@ class LinkedService(msgspec.Struct, frozen=True, gc=False):
 def _rows() -> Iterator[tuple[str, LinkedService]]:
     for label, name, policy, *plus in map(str.split, _TABLE.strip().splitlines()):
         yield label, LinkedService(PREFIX + name, policy.replace("*", name), bool(plus))
+    yield "role-manager.iam", LinkedService(f"{PREFIX}IAMRoleManager", suffix_allowed=False)
     for label, thing in map(str.split, _SCALED.strip().splitlines()):
         scaling = "AutoScaling" if thing == "CustomResource" else "Autoscaling"  # spelled so by AWS
         policy = f"AWSApplication{scaling}{thing}Policy"

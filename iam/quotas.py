@@ -21,6 +21,9 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     access_keys_per_user: int = 2
     service_specific_credentials_per_user: int = 2  # for each service
     mfa_devices_per_user: int = 8
+    certificates_per_user: int = 2  # signing certificates
+    ssh_public_keys_per_user: int = 5
+    server_certificates_per_account: int = 20
     saml_providers_per_account: int = 100
     open_id_connect_providers_per_account: int = 100
     client_ids_per_open_id_connect_provider: int = 100

@@ -188,6 +188,36 @@ class Thumbprints(msgspec.Struct, frozen=True, gc=False):
     thumbprint_list: tuple[str, ...]
 
 
+class ServerCertificate(msgspec.Struct, frozen=True, gc=False):
+    """What a server certificate is called, when it was uploaded and when it expires."""
+
+    server_certificate_name: str
+    path: str
+    uploaded_at: datetime
+    expires_at: datetime
+
+
+class SigningCertificate(msgspec.Struct, frozen=True, gc=False):
+    """A certificate of a user, without its text."""
+
+    status: str  # Active or Inactive
+    uploaded_at: datetime
+
+
+class SSHPublicKey(msgspec.Struct, frozen=True, gc=False):
+    """A public key of a user, without its text; `fingerprint` is the MD5 digest of the key."""
+
+    fingerprint: str
+    status: str  # Active or Inactive
+    uploaded_at: datetime
+
+
+class PublicText(msgspec.Struct, frozen=True, gc=False):
+    """A certificate, a chain of them or a public key, character for character as given."""
+
+    document: str
+
+
 class CatalogueRelease(msgspec.Struct, frozen=True, gc=False):
     """A release of the AWS managed policies, and the digest of its data."""
 
@@ -285,6 +315,20 @@ OIDC_PROVIDERS = Relation("open_id_connect_providers", OpenIDConnectProvider)  #
 OIDC_CLIENT_IDS = Relation("open_id_connect_client_ids", int)  # client id → its place in their order
 OIDC_THUMBPRINTS = Relation("open_id_connect_thumbprints", Thumbprints)
 OIDC_PROVIDER_TAGS = Relation("open_id_connect_provider_tags", Tag)  # key
+
+# Server certificates, of the account.
+SERVER_CERTIFICATES = Relation("server_certificates", str)  # name in lower case → server certificate id
+SERVER_CERTIFICATE = Relation("server_certificate", ServerCertificate)  # these are owned by its id
+SERVER_CERTIFICATE_BODY = Relation("server_certificate_body", PublicText, documented=True)
+SERVER_CERTIFICATE_CHAIN = Relation("server_certificate_chain", PublicText, documented=True)
+SERVER_CERTIFICATE_TAGS = Relation("server_certificate_tags", Tag)  # key in lower case
+
+# Signing certificates and SSH public keys of users.
+SIGNING_CERTIFICATES = Relation("signing_certificates", str)  # of the account: certificate id → user id
+SIGNING_CERTIFICATE_BODY = Relation("signing_certificate_body", PublicText, documented=True)  # by certificate id
+SSH_PUBLIC_KEY_BODY = Relation("ssh_public_key_body", PublicText, documented=True)  # owned by the key's id
+USER_SIGNING_CERTIFICATES = Relation("user_signing_certificates", SigningCertificate)  # certificate id
+USER_SSH_PUBLIC_KEYS = Relation("user_ssh_public_keys", SSHPublicKey)  # SSH public key id
 
 ALL: dict[str, Relation[Any]] = {
     relation.name: relation for relation in tuple(globals().values()) if isinstance(relation, Relation)

@@ -1,7 +1,8 @@
-"""Restoring: make a user's policy sets, tags and boundary what they were, by new events.
+"""Restoring: make a user's policy sets, tags, boundary and groups what they were, by new events.
 
 No rule of IAM stands here. A restore is a row of ordinary commands, each decided by its own decision on a draft that
-the ones before it left. What managed policies say is not restored: a policy attached again says what it says now.
+the ones before it left. What managed policies say is not restored: a policy attached again says what it says now. Nor
+is what groups have: who is a member again carries what the group carries now.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +22,14 @@ from iam.commands import Command, Moment
 from iam.documents import counted_size
 from iam.errors import IamError, NoSuchEntity, RestoreConflict
 from iam.events import Event
+from iam.groups import AddUserToGroup, RemoveUserFromGroup, add_user_to_group, remove_user_from_group
 from iam.inline_policies import DeleteUserPolicy, PutUserPolicy, delete_inline_policy, put_policy
 from iam.state import Draft, State
 from iam.tags import tag_thing, untag_thing
-from iam.user_details import InlinePolicy, UserDetails, user_details
+from iam.user_details import InlinePolicy, Membership, UserDetails, user_details
 from iam.users import TagUser, UntagUser
 
-Part = Literal["attached", "inline", "tags", "permissions_boundary"]
+Part = Literal["attached", "inline", "tags", "permissions_boundary", "groups"]
 
 
 class RestoreUser(Command, frozen=True, gc=False, kw_only=True):
@@ -51,17 +53,20 @@ _DECISIONS: Mapping[type[Command], Callable[[State, Any, Moment], list[Event]]] 
     UntagUser: untag_thing,
     PutUserPermissionsBoundary: put_permissions_boundary,
     DeleteUserPermissionsBoundary: delete_permissions_boundary,
+    AddUserToGroup: add_user_to_group,
+    RemoveUserFromGroup: remove_user_from_group,
 }
 _NOUNS: Mapping[Part, str] = {
     "attached": "Managed policy",
     "inline": "Inline policy",
     "tags": "Tag",
     "permissions_boundary": "Permissions boundary",
+    "groups": "Group",
 }
 
 
 class Conflict(msgspec.Struct, frozen=True, gc=False):
-    """One thing that cannot be what it was: its ARN, policy name or tag key, and the refusal that says why."""
+    """One thing that cannot be what it was: its ARN, its name or tag key, and the refusal that says why."""
 
     part: Part
     name: str
@@ -110,6 +115,9 @@ def plan(state: State, command: RestoreUser, moment: Moment) -> Plan:
         work.set_tags()
     if "permissions_boundary" in command.parts:
         work.set_boundary()
+    if "groups" in command.parts:
+        work.leave_groups()
+        work.join_groups()
     return Plan(work.events, work.conflicts)
 
 
@@ -184,6 +192,30 @@ class _Work:
                 self._try("permissions_boundary", wanted, step)
         elif present is not None:
             self._try("permissions_boundary", present, DeleteUserPermissionsBoundary(user_name=self._user_name))
+
+    def leave_groups(self) -> None:
+        wanted = {group.group_id for group in self._wanted.groups}
+        for group in self._present.groups:
+            if group.group_id not in wanted:
+                step = RemoveUserFromGroup(user_name=self._user_name, group_name=group.group_name)
+                self._try("groups", group.group_name, step)
+
+    def join_groups(self) -> None:
+        present = {group.group_id for group in self._present.groups}
+        for group in self._wanted.groups:
+            if group.group_id not in present and (name := self._name_now(group)) is not None:
+                self._try("groups", group.group_name, AddUserToGroup(user_name=self._user_name, group_name=name))
+
+    def _name_now(self, group: Membership) -> str | None:
+        """What the group is called now. That it is no more is a conflict: its name means another one, or none."""
+        profile = self._draft.get(r.GROUP, group.group_id)
+        if profile is not None:
+            return profile.group_name
+        now = self._draft.get(r.GROUPS, "", group.group_name.lower())
+        anew = f", and made anew: it is another group now, with id {now}" if now is not None else ""
+        message = f"The group {group.group_name} with id {group.group_id} was deleted{anew}."
+        self.conflicts.append(Conflict("groups", group.group_name, NoSuchEntity.code, message))
+        return None
 
     def _deletion(self, policy: InlinePolicy) -> DeleteUserPolicy:
         return DeleteUserPolicy(user_name=self._user_name, policy_name=policy.policy_name)

@@ -16,6 +16,7 @@ from iam.linked_services import linked_service
 from iam.policies import AWS, policy_exists
 from iam.roles import check_number
 from iam.state import State, known
+from iam.uuids import in_form
 
 SUCCEEDED: Final = "SUCCEEDED"
 ROLE_NAME_LENGTH: Final = 64
@@ -87,8 +88,7 @@ def delete_service_linked_role(state: State, command: DeleteServiceLinkedRole, m
     profile = known(state, r.ROLE, role_id)
     if not profile.path.startswith(SERVICE_ROLE_PATH):
         raise NoSuchEntity(f"The service-linked role with name {command.role_name} cannot be found.")
-    digits = sha256(moment.new_id("").encode()).hexdigest()
-    task = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
+    task = in_form(int(sha256(moment.new_id("").encode()).hexdigest()[:32], 16))
     return [
         ServiceLinkedRoleDeleted(
             role_id=role_id,

@@ -32,6 +32,16 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     inline: tuple[InlinePolicy, ...] = ()
 
 
+class InheritedPolicy(msgspec.Struct, frozen=True, gc=False):
+    """A policy that comes to a user through a group; a managed one has an ARN, an inline one a document."""
+
+    group_id: str
+    group_name: str
+    policy_name: str
+    policy_arn: str | None = None
+    policy_document: str | None = None
+
+
 class UserDetails(msgspec.Struct, frozen=True, gc=False):
     """A user at an instant, with its policy sets. Lists are ordered by name, ignoring case."""
 
@@ -45,6 +55,16 @@ class UserDetails(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[r.Tag, ...] = ()
     permissions_boundary: str | None = None
     groups: tuple[Membership, ...] = ()
+
+    def inherited(self) -> Iterator[InheritedPolicy]:
+        """What comes through groups, group by group."""
+        for group in self.groups:
+            for managed in group.attached:
+                yield InheritedPolicy(group.group_id, group.group_name, managed.policy_name, managed.policy_arn)
+            for own in group.inline:
+                yield InheritedPolicy(
+                    group.group_id, group.group_name, own.policy_name, policy_document=own.policy_document
+                )
 
     def carried(self) -> Iterator[str]:
         """The ARNs of the managed policies that bear on the user: own, through groups, and its boundary."""

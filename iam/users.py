@@ -161,6 +161,10 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
         raise DeleteConflict("Cannot delete entity, must delete login profile first.")
     if state.count(r.USER_MFA_DEVICES, user_id):
         raise DeleteConflict("Cannot delete entity, must delete MFA device first.")
+    if state.count(r.USER_SSH_PUBLIC_KEYS, user_id):
+        raise DeleteConflict("Cannot delete entity, must delete SSH public keys first.")
+    if state.count(r.USER_SIGNING_CERTIFICATES, user_id):
+        raise DeleteConflict("Cannot delete entity, must delete signing certificates first.")
     if state.count(r.USER_SERVICE_CREDENTIALS, user_id):
         raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
     name = known(state, r.USER, user_id).user_name

@@ -76,7 +76,7 @@ async def find_events(
 
     The projections must have caught up.
     """
-    first, last = await _span(log, account, query)
+    first, last = await find_span(log, account, query)
     if beyond is not None:
         first, last = (first, min(last, beyond - 1)) if query.descending else (max(first, beyond + 1), last)
     if first > last:
@@ -93,7 +93,7 @@ async def find_events(
     return EventPage(rows[::-1] if query.descending else rows, following)
 
 
-async def _span(log: Log, account: str, query: EventQuery) -> tuple[int, int]:
+async def find_span(log: Log, account: str, query: EventQuery) -> tuple[int, int]:
     """The positions between which a query looks, by its times: from the first to the last."""
     first, last = 1, (await log.head(account)).position
     if isinstance(query.since, int):
@@ -131,18 +131,6 @@ async def _of_request(
     if query.descending:
         rows.reverse()
     return EventPage(rows[:limit], rows[limit - 1].position if len(rows) > limit else None)
-
-
-def find_holders(connection: sqlite3.Connection, account: str, names: Relation[str], name: str) -> set[str]:
-    """The ids of all who ever bore the name, in whatever case."""
-    rows = connection.execute(
-        "SELECT value FROM things JOIN current_entries ON owner = id"
-        " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3"
-        " UNION SELECT value FROM things JOIN past_entries ON owner = id"
-        " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3",
-        (account, names.name, name.lower()),
-    )
-    return {identity for (identity,) in rows}
 
 
 class _Search:
@@ -184,11 +172,21 @@ class _Search:
         """The things that a query names: a record must mention one of each set."""
         for kind, names in NAMED.items():
             if (asked := getattr(query, kind)) is not None:
-                holders = find_holders(self._connection, self._account, names, asked)
+                holders = self._holders(names, asked)
                 yield self._numbers(kind, {asked, asked.lower(), *holders})
         for kind, name in ((POLICY, query.policy), (ACTOR, query.actor), (REQUEST, query.request_id)):
             if name is not None:
                 yield self._numbers(kind, {name})
+
+    def _holders(self, names: Relation[str], name: str) -> set[str]:
+        rows = self._connection.execute(
+            "SELECT value FROM things JOIN current_entries ON owner = id"
+            " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3"
+            " UNION SELECT value FROM things JOIN past_entries ON owner = id"
+            " WHERE account = ?1 AND kind = ?2 AND name = '' AND member = ?3",
+            (self._account, names.name, name.lower()),
+        )
+        return {identity for (identity,) in rows}
 
     def _numbers(self, kind: str, names: set[str]) -> Things:
         return frozenset(

@@ -52,10 +52,10 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
     deleted_at: datetime | None
 
 
-def was_held(connection: sqlite3.Connection, account: str, name: str, position: int) -> bool:
-    """Whether any user had this name, in whatever case, or this id by then."""
-    as_id = _periods(connection, account, r.USER, name, "", position)
-    return any(as_id) or any(_periods(connection, account, r.USERS, "", name.lower(), position))
+def holders_of(connection: sqlite3.Connection, account: str, name: str, position: int) -> set[str]:
+    """The ids of all users that had this name, in whatever case, or this id by then."""
+    held = {user_id for user_id, _, _ in _periods(connection, account, r.USERS, "", name.lower(), position)}
+    return held | {name for _ in _periods(connection, account, r.USER, name, "", position)}
 
 
 def holder(connection: sqlite3.Connection, account: str, user_id: str, position: int) -> Holder:

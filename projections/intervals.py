@@ -107,13 +107,17 @@ class Intervals:
         if begun[2] != at[0]:  # else it never held after any record
             self._past.append((owner, node(begun[2], at[0]), member, *begun, *at))
 
+    def _is_replaced(self, owner: int, member: str) -> bool:
+        """Whether a new entry takes the place of one that ended. Of an owner that was emptied all old ones must go."""
+        return owner not in self._emptied and member in self._begun.get(owner, ())
+
     def write(self, connection: sqlite3.Connection, prefix: str) -> None:
         """Bring the tables up to date, within the caller's transaction. The connection must know `node`."""
         current, past = f"{prefix}current_entries", f"{prefix}past_entries"
         if self._ended:
             ended = _encode([(*key, *at) for key, at in self._ended.items()]).decode()
             connection.execute(_MOVE.format(current=current, past=past), (ended,))
-            gone = [key for key in self._ended if key[1] not in self._begun.get(key[0], ())]  # the others are replaced
+            gone = [key for key in self._ended if not self._is_replaced(*key)]
             connection.executemany(f"DELETE FROM {current} WHERE owner = ? AND member = ?", gone)
         for owner, at in self._emptied.items():
             connection.execute(_MOVE_ALL.format(current=current, past=past), (owner, *at))

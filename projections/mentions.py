@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from eventstore.record import Record, id_time, microseconds
 from iam.events import AnyEvent
+from iam.permission_sources import source_field
 
 USER, POLICY, GROUP, ROLE, INSTANCE_PROFILE = "user", "policy", "group", "role", "instance_profile"
 ACTOR, REQUEST = "actor", "request"
-OWN = "own"  # of a group or a customer managed policy, by id: what changed what it permits, and not who has it
+OWN = "own"  # of a group or a customer managed policy, by id: what changed that source of permissions itself
 SUBJECTS = (USER, POLICY, GROUP, ROLE)  # what has columns in `event_rows`
 REQUEST_MICROSECONDS_MAX = timedelta(minutes=2) // timedelta(microseconds=1)  # from a call to its last record
 
@@ -77,10 +78,8 @@ def _fields(event: type[AnyEvent]) -> tuple[tuple[str, str], ...]:
     """The fields of a kind of event that name things."""
     fields = event.__struct_fields__
     named = [(field, _NAMED[field]) for field in fields if field in _NAMED]
-    if "group_id" in fields and "user_id" not in fields:
-        named.append(("group_id", OWN))
-    if "policy_id" in fields and "version_id" in fields:
-        named.append(("policy_id", OWN))
+    if (source := source_field(event)) is not None:
+        named.append((source, OWN))
     return tuple(named)
 
 

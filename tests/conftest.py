@@ -8,11 +8,26 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from iam import policies, users
-from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, attach_policy, detach_policy
+from iam import groups, policies, users
+from iam.attached_policies import (
+    AttachGroupPolicy,
+    AttachUserPolicy,
+    DetachGroupPolicy,
+    DetachUserPolicy,
+    attach_policy,
+    detach_policy,
+)
 from iam.boundaries import PutUserPermissionsBoundary, put_permissions_boundary
 from iam.commands import Command
-from iam.inline_policies import DeleteUserPolicy, PutUserPolicy, delete_inline_policy, put_policy
+from iam.groups import AddUserToGroup, CreateGroup, DeleteGroup, RemoveUserFromGroup, UpdateGroup
+from iam.inline_policies import (
+    DeleteGroupPolicy,
+    DeleteUserPolicy,
+    PutGroupPolicy,
+    PutUserPolicy,
+    delete_inline_policy,
+    put_policy,
+)
 from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy, DeletePolicyVersion, SetDefaultPolicyVersion
 from iam.relations import Tag
 from iam.state import World
@@ -48,6 +63,7 @@ def _steps() -> st.SearchStrategy[Step]:
     inline = st.sampled_from(("one", "ONE", "two"))
     text = st.integers(0, 5).map(document)
     version = st.sampled_from(("v1", "v2", "v3"))
+    group = st.sampled_from(("devs", "Ops"))
     tags = st.lists(st.sampled_from(("team", "Team", "cost")), min_size=1, max_size=2, unique_by=str.lower)
     tagged = st.tuples(tags, st.sampled_from("xy")).map(lambda t: tuple(Tag(key, t[1]) for key in t[0]))
     path = st.sampled_from(("/", "/eng/"))
@@ -85,6 +101,22 @@ def _steps() -> st.SearchStrategy[Step]:
         step(policies.set_default_policy_version, SetDefaultPolicyVersion, policy_arn=own, version_id=version),
         step(policies.delete_policy_version, DeletePolicyVersion, policy_arn=own, version_id=version),
         step(policies.delete_policy, DeletePolicy, policy_arn=own),
+        step(groups.create_group, CreateGroup, group_name=group, path=path),
+        step(groups.add_user_to_group, AddUserToGroup, group_name=group, user_name=user),
+        step(groups.add_user_to_group, AddUserToGroup, group_name=group, user_name=user),
+        step(groups.remove_user_from_group, RemoveUserFromGroup, group_name=group, user_name=user),
+        step(
+            groups.update_group,
+            UpdateGroup,
+            group_name=group,
+            new_group_name=st.sampled_from((None, "ops")),
+            new_path=path,
+        ),
+        step(groups.delete_group, DeleteGroup, group_name=group),
+        step(attach_policy, AttachGroupPolicy, group_name=group, policy_arn=arn),
+        step(detach_policy, DetachGroupPolicy, group_name=group, policy_arn=arn),
+        step(put_policy, PutGroupPolicy, group_name=group, policy_name=inline, policy_document=text),
+        step(delete_inline_policy, DeleteGroupPolicy, group_name=group, policy_name=inline),
     )
 
 

@@ -55,7 +55,7 @@ IMPURE = {
     "urllib",
     "uuid",
 }
-PURE = set(sys.stdlib_module_names) - IMPURE | {"msgspec"}
+PURE = set(sys.stdlib_module_names) - IMPURE | {"msgspec", "cryptography"}
 CLOCKS = {"now", "utcnow", "today"}
 
 

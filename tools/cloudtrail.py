@@ -20,8 +20,10 @@ from api.model import Member
 from eventstore.record import Actor, Attempt, Record
 from iam.arns import parse_arn
 from iam.events import AnyEvent, Event
+from iam.events.account import AccountPropertyPut
 from iam.events.groups import GroupUpdated
 from iam.events.roles import ServiceLinkedRoleCreated
+from iam.events.server_certificates import ServerCertificateUpdated
 from iam.events.users import UserUpdated
 from iam.linked_services import linked_service
 
@@ -58,7 +60,8 @@ def _action_of(event: type[Event]) -> str | None:
     for place, word in enumerate(words):
         rest = "".join(words[:place] + words[place + 1 :])
         for ending in range(4):  # Put, Deleted, Attached, Tagged
-            if (action := word[: len(word) - ending] + rest) in MODEL.operations:
+            action: str = word[: len(word) - ending] + rest
+            if action in MODEL.operations:
                 return action
     return None
 
@@ -85,7 +88,9 @@ def _created_service_linked_role(event: ServiceLinkedRoleCreated) -> dict[str, A
 _OTHERWISE: Mapping[type[Event], Callable[[Any], Mapping[str, Any]]] = {
     UserUpdated: partial(_updated, "user"),
     GroupUpdated: partial(_updated, "group"),
+    ServerCertificateUpdated: partial(_updated, "server_certificate"),
     ServiceLinkedRoleCreated: _created_service_linked_role,
+    AccountPropertyPut: lambda event: {"properties": {event.property_name: event.property_value}},
 }
 """The parameters of those calls that ask in other words than what came of them is told in."""
 

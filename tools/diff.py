@@ -13,7 +13,7 @@ from api.instants import Basis
 from iam.document_diff import BeforeAfter
 from iam.errors import NoSuchEntity
 from iam.state import Account, State, World
-from iam.user_details import UserDetails, governing_documents, user_details
+from iam.user_details import InheritedPolicy, UserDetails, governing_documents, user_details
 from iam.user_diff import GoverningVersion, UserDiff, diff_users
 from iam.users import find_holder
 from projections.records import read_event
@@ -23,6 +23,7 @@ from tools.progress import Progress
 from tools.reading import Ledger
 from tools.telling import (
     Detail,
+    Mark,
     show,
     tell_change,
     tell_diff,
@@ -143,9 +144,28 @@ def _details(
         yield Detail("+", f"inline policy {inline.policy_name}"), tell_document("+", inline.policy_document)
     for changed in diff.inline_changed:
         yield Detail("~", f"inline policy {changed.policy_name}"), tell_diff(changed.document_diff, changed.after)
+    for group in diff.groups_left:
+        yield Detail("-", f"left group {group.group_name}, {group.group_id}"), []
+    for group in diff.groups_joined:
+        yield Detail("+", f"joined group {group.group_name}, {group.group_id}"), []
+    for inherited in diff.inherited_removed:
+        yield _inherited("-", inherited)
+    for inherited in diff.inherited_added:
+        yield _inherited("+", inherited)
+    for other in diff.inherited_changed:
+        what = f"inline policy {other.policy_name} through group {other.group_name}"
+        yield Detail("~", what), tell_diff(other.document_diff, other.after)
     for tag in diff.tags_removed:
         yield Detail("-", tell_tag(tag)), []
     for tag in diff.tags_added:
         yield Detail("+", tell_tag(tag)), []
     for retagged in diff.tags_changed:
         yield tell_retagging(retagged.key, retagged.before, retagged.after), []
+
+
+def _inherited(mark: Mark, policy: InheritedPolicy) -> tuple[Detail, list[Detail]]:
+    through = f"through group {policy.group_name}"
+    if policy.policy_document is not None:
+        more = tell_document(mark, policy.policy_document)
+        return Detail(mark, f"inline policy {policy.policy_name} {through}"), more
+    return Detail(mark, f"{policy.policy_name}, {policy.policy_arn}, {through}"), []

@@ -133,40 +133,46 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     ),
     "GET /v1/policies/{arn}/attachments": (
         "Who carried a managed policy, AWS's or the account's own, at an instant: `via` is `attached` or `boundary`, "
-        "`user_name` and `path` are those of then. Each has the `position` and `event_id` of the record since which "
+        "`kind` is `user`, `group` or `role`, with its `id`, and its `name` and `path` of then. Each has the "
+        "`position` and `event_id` of the record since which "
         "that is so, `since` when, and that record's `actor`, `source_ip` and `action`; the oldest come first. All "
         "pages are of the instant of the first, which `basis` tells. The slashes of the ARN may be percent-encoded or "
         f"not. {TABLE}",
         {"at": AT, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
     ),
     "GET /v1/policies/{arn}/attachments/history": (
-        "Who ever carried a managed policy, also one that was deleted: one row for each user and period. `from` and "
+        "Who ever carried a managed policy, also one that was deleted: one row for each carrier and period. `from` and "
         "`to` tell the records that began and ended it (`position`, `event_id`, `at` when, `actor`, `source_ip`, "
-        "`action`); `to` is `null` while it holds. `user_name` is what the user was called when it began, "
-        f"`latest_user_name` what it is called now or was called last. A page may be short. {TABLE}",
+        "`action`); `to` is `null` while it holds. `name` is what the user, group or role was called when it "
+        f"began, `latest_name` what it is called now or was called last. A page may be short. {TABLE}",
         {"order": ORDER, "limit": f"rows in a page, {LIMIT}", "cursor": CURSOR},
     ),
     "GET /v1/users/{name}": (
-        "Everything about a user, by name or id, at an instant: ids, names, tags, permissions boundary, policies. "
-        "`documents` are all that govern it, each with how it comes to the user, `via`: `attached`, `inline` or "
-        "`boundary`. A managed policy says what its default version says, which `version_id` names. `basis` is the "
+        "Everything about a user, by name or id, at an instant: ids, names, tags, permissions boundary, policies, and "
+        "`groups` with theirs. `documents` are all that govern it, each with how it comes to the user: `via` is "
+        "`attached`, `inline` or `boundary`, and `group` the one that it comes through, or null. Each has the record "
+        "that put it there, and `group` the one that made the user a member: `position`, `event_id`, `since`, `actor`, "
+        "`source_ip`, `action`. A managed policy says what its default version says, which `version_id` names. "
+        "`basis` is the "
         "position and the instant of the answer. A name means its holder at that instant.",
         {"at": AT},
     ),
     "GET /v1/users/{name}/policies": (
         "The attached and the inline policies of a user, by name or id, at an instant. Each entry has the `position` "
         "and `event_id` of the record that put it there, `since` when, and that record's `actor`, `source_ip` and "
-        "`action`. `basis` is the position and the instant of the answer. A name means its holder at that instant. "
-        f"{TABLE}",
+        "`action`. `inherited` are those that come through groups: `group` has the same of the record that made the "
+        "user a member. `basis` is the position and the instant of the answer. A name means its holder at that "
+        f"instant. {TABLE}",
         {"at": AT},
     ),
     "GET /v1/users/{name}/history": (
         "All changes of all users that ever bore the name, or of the user with this id, oldest first: of policies, "
-        "tags, boundary, name and path, creation and deletion. Each has its record's `position`, `event_id`, times, "
+        "tags, boundary, groups, name and path, creation and deletion; and what happened to their groups while they "
+        "were members, and to versions of the account's policies while they carried them: `through` names that group "
+        "or policy. Each has its record's `position`, `event_id`, times, "
         "`actor`, `source_ip`, `user_agent`, `action` and `type`, and the things that it touched, `before` and `after` "
         "it. What a restore did has `restored_from`. `users` tells of the users that the changes of the page are of, "
-        "with all names that they bore. It tells of the user's own changes: that an attached policy got another "
-        f"document is told by `diff`, and by that policy's events. {TABLE}",
+        f"with all names that they bore. {TABLE}",
         {
             "from": "recorded at or after this instant, an RFC 3339 time or `@position`",
             "to": "recorded at or before this instant",
@@ -179,7 +185,9 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "What differs about a user between two instants. The name means its holder at each of them: `user_id` has "
         "both, and `replaced` says that they are two. `created` and `deleted` mean that there is a user at one end "
         "only. Policy documents are compared statement by statement; `managed_changed` are managed policies that the "
-        "user carries at both ends, and that say something else. `from` and `to` in the answer are the position and "
+        "user carries at both ends, by whatever path, and that say something else. `inherited_added`, "
+        "`inherited_removed` and `inherited_changed` are policies that come through groups. `from` and `to` in the "
+        "answer are the position and "
         "the instant of each end.",
         {
             "from": "an instant, which is an RFC 3339 time or `@position`. It must be given",
@@ -188,13 +196,15 @@ ROUTES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     ),
     "POST /v1/users/{name}/restore": (
         "Put a user, by the name or id that it has now, back to what it was. The body is a JSON object: `at` is an "
-        "instant, `parts` some of `attached`, `inline`, `tags` and `permissions_boundary`, or all if not given. What "
+        "instant, `parts` some of `attached`, `inline`, `tags`, `permissions_boundary` and `groups`, or all if not "
+        "given. What "
         "differs is changed by ordinary events with `restored_from`, all in one, by the action `RestoreUser`; `data` "
         "has what any write has, of the last record, as the user is whole only there, and the `events`, each with its "
         "`position`, `id`, `type` and `recorded_at`. What cannot be put back, such as a policy that was deleted, is "
         "409 `RestoreConflict`, which names all of it, and nothing is changed. With `dry_run` nothing is recorded: "
         "`events` are those that would be, `conflicts` is what is in the way, `diff` is what would be different, and "
-        "`basis` is what this was computed at. What managed policies say is never restored, nor is a deleted user.",
+        "`basis` is what this was computed at. What managed policies say is never restored, nor is a group or a "
+        "deleted user.",
         {},
     ),
     "/v1/{rest}": (

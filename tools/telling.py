@@ -15,6 +15,16 @@ from iam import relations as r
 from iam.arns import policy_path_and_name
 from iam.document_diff import BeforeAfter, DocumentDiff, Element, ElementDiff, Scalar, StatementDiff, diff_documents
 from iam.events import AnyEvent, Event
+from iam.events.groups import (
+    GroupPolicyAttached,
+    GroupPolicyDeleted,
+    GroupPolicyDetached,
+    GroupPolicyPut,
+    GroupUpdated,
+    UserAddedToGroup,
+    UserRemovedFromGroup,
+)
+from iam.events.policies import DefaultPolicyVersionSet, PolicyVersionCreated, PolicyVersionDeleted
 from iam.events.users import (
     UserCreated,
     UserDeleted,
@@ -28,7 +38,7 @@ from iam.events.users import (
     UserUntagged,
     UserUpdated,
 )
-from iam.state import State
+from iam.state import State, known
 from tools.terminal import Style, Terminal
 
 Mark = Literal["+", "-", "~"]
@@ -65,11 +75,17 @@ _read = msgspec.json.Decoder(_Document).decode
 
 
 def tell(event: AnyEvent, before: State) -> Telling:
-    """What the event did to its user, who is given as of right before it. Only for events in `TELLINGS`."""
-    return TELLINGS[type(event)](event, before)
+    """What the event did to a user, or to a group or policy of its, which are given as of right before it."""
+    return TELLINGS.get(type(event), _named)(event, before)
 
 
 # Events
+
+
+def _named(event: Any, before: State) -> Telling:
+    """What the event's name says: `access key created`."""
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z][a-z]+", str(event.__struct_config__.tag))
+    return Telling(" ".join(word if word.isupper() else word.lower() for word in words))
 
 
 def _created(event: UserCreated, before: State) -> Telling:
@@ -81,12 +97,16 @@ def _created(event: UserCreated, before: State) -> Telling:
 
 
 def _updated(event: UserUpdated, before: State) -> Telling:
+    return Telling(_moved(event, event.previous_user_name, event.user_name))
+
+
+def _moved(event: UserUpdated | GroupUpdated, old_name: str, name: str) -> str:
     told = []
-    if event.user_name != event.previous_user_name:
-        told.append(f"renamed {event.previous_user_name} to {event.user_name}")
+    if name != old_name:
+        told.append(f"renamed {old_name} to {name}")
     if event.path != event.previous_path:
         told.append(f"moved from {event.previous_path} to {event.path}")
-    return Telling(", ".join(told))
+    return ", ".join(told)
 
 
 def _deleted(event: UserDeleted, before: State) -> Telling:
@@ -138,7 +158,10 @@ def _detached(event: UserPolicyDetached, before: State) -> Telling:
 
 
 def _put(event: UserPolicyPut, before: State) -> Telling:
-    old = before.get(r.USER_INLINE_POLICIES, event.user_id, event.policy_name.lower())
+    return _inline_put(before.get(r.USER_INLINE_POLICIES, event.user_id, event.policy_name.lower()), event)
+
+
+def _inline_put(old: r.InlinePolicy | None, event: UserPolicyPut | GroupPolicyPut) -> Telling:
     if old is None:
         return Telling(f"put inline policy {event.policy_name}", tell_document("+", event.policy_document))
     diff = diff_documents(old.document, event.policy_document)
@@ -146,8 +169,81 @@ def _put(event: UserPolicyPut, before: State) -> Telling:
 
 
 def _put_deleted(event: UserPolicyDeleted, before: State) -> Telling:
-    policy = before.members(r.USER_INLINE_POLICIES, event.user_id)[event.policy_name.lower()]
+    return _inline_deleted(before.members(r.USER_INLINE_POLICIES, event.user_id)[event.policy_name.lower()])
+
+
+def _inline_deleted(policy: r.InlinePolicy) -> Telling:
     return Telling(f"deleted inline policy {policy.policy_name}", tell_document("-", policy.document))
+
+
+def _joined(event: UserAddedToGroup, before: State) -> Telling:
+    return Telling(f"joined group {event.group_name}", _carried("+", before, event.group_id))
+
+
+def _left(event: UserRemovedFromGroup, before: State) -> Telling:
+    return Telling(f"left group {event.group_name}", _carried("-", before, event.group_id))
+
+
+def _carried(mark: Mark, state: State, group_id: str) -> list[Detail]:
+    """What comes to a user with a group."""
+    inline = state.members(r.GROUP_INLINE_POLICIES, group_id)
+    return [
+        *(Detail(mark, arn) for arn in sorted(state.members(r.GROUP_POLICIES, group_id))),
+        *(Detail(mark, f"inline policy {_value(inline[name].policy_name)}") for name in sorted(inline)),
+    ]
+
+
+def _group_updated(event: GroupUpdated, before: State) -> Telling:
+    return Telling(f"its group was {_moved(event, event.previous_group_name, event.group_name)}")
+
+
+def _group_attached(event: GroupPolicyAttached, before: State) -> Telling:
+    return Telling(f"group {event.group_name} attached {event.policy_name}", [Detail("+", event.policy_arn)])
+
+
+def _group_detached(event: GroupPolicyDetached, before: State) -> Telling:
+    name = policy_path_and_name(event.policy_arn)[1]
+    return Telling(f"group {event.group_name} detached {name}", [Detail("-", event.policy_arn)])
+
+
+def _group_put(event: GroupPolicyPut, before: State) -> Telling:
+    old = before.get(r.GROUP_INLINE_POLICIES, event.group_id, event.policy_name.lower())
+    return _of_group(event.group_name, _inline_put(old, event))
+
+
+def _group_put_deleted(event: GroupPolicyDeleted, before: State) -> Telling:
+    policy = before.members(r.GROUP_INLINE_POLICIES, event.group_id)[event.policy_name.lower()]
+    return _of_group(event.group_name, _inline_deleted(policy))
+
+
+def _of_group(group_name: str, telling: Telling) -> Telling:
+    return Telling(f"group {group_name} {telling.phrase}", telling.details)
+
+
+def _version_created(event: PolicyVersionCreated, before: State) -> Telling:
+    name = policy_path_and_name(event.policy_arn)[1]
+    if not event.set_as_default:
+        return Telling(f"policy {name} got version {event.version_id}, not in force")
+    return _in_force(event, _default(before, event.policy_id), event.policy_document)
+
+
+def _default_set(event: DefaultPolicyVersionSet, before: State) -> Telling:
+    versions = before.members(r.POLICY_VERSIONS, event.policy_id)
+    return _in_force(event, _default(before, event.policy_id), versions[event.version_id].document)
+
+
+def _default(state: State, policy_id: str) -> str:
+    """What the policy says."""
+    return state.members(r.POLICY_VERSIONS, policy_id)[known(state, r.POLICY_DEFAULT, policy_id)].document
+
+
+def _in_force(event: PolicyVersionCreated | DefaultPolicyVersionSet, old: str, new: str) -> Telling:
+    name = policy_path_and_name(event.policy_arn)[1]
+    return Telling(f"policy {name} now says {event.version_id}", tell_diff(diff_documents(old, new), new))
+
+
+def _version_deleted(event: PolicyVersionDeleted, before: State) -> Telling:
+    return Telling(f"policy {policy_path_and_name(event.policy_arn)[1]} lost version {event.version_id}")
 
 
 TELLINGS: Final[Mapping[type[Event], Callable[[Any, State], Telling]]] = {
@@ -162,8 +258,18 @@ TELLINGS: Final[Mapping[type[Event], Callable[[Any, State], Telling]]] = {
     UserPolicyDetached: _detached,
     UserPolicyPut: _put,
     UserPolicyDeleted: _put_deleted,
+    UserAddedToGroup: _joined,
+    UserRemovedFromGroup: _left,
+    GroupUpdated: _group_updated,
+    GroupPolicyAttached: _group_attached,
+    GroupPolicyDetached: _group_detached,
+    GroupPolicyPut: _group_put,
+    GroupPolicyDeleted: _group_put_deleted,
+    PolicyVersionCreated: _version_created,
+    DefaultPolicyVersionSet: _default_set,
+    PolicyVersionDeleted: _version_deleted,
 }
-"""Every event that touches a user, and what tells it."""
+"""Every event that touches a user's permissions, and what tells it. Others are told by their names."""
 
 
 # Documents

@@ -24,8 +24,11 @@ from api.actions import (
     policies,
     roles,
     saml_providers,
+    server_certificates,
     service_credentials,
     service_linked_roles,
+    signing_certificates,
+    ssh_public_keys,
     users,
 )
 from api.actions.action import Action, Listing, Read, Report, Start, Write
@@ -50,6 +53,9 @@ IAM: Mapping[str, Action] = {
     **mfa_devices.ACTIONS,
     **saml_providers.ACTIONS,
     **open_id_connect_providers.ACTIONS,
+    **server_certificates.ACTIONS,
+    **signing_certificates.ACTIONS,
+    **ssh_public_keys.ACTIONS,
     **account.ACTIONS,
     **authorization_details.ACTIONS,
     **access.ACTIONS,

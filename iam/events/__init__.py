@@ -17,6 +17,9 @@ from iam.events.open_id_connect_providers import OpenIDConnectProviderEvent
 from iam.events.policies import PolicyEvent
 from iam.events.roles import RoleEvent
 from iam.events.saml_providers import SAMLProviderEvent
+from iam.events.server_certificates import ServerCertificateEvent
+from iam.events.signing_certificates import SigningCertificateEvent
+from iam.events.ssh_public_keys import SSHPublicKeyEvent
 from iam.events.users import UserEvent
 
 AnyEvent: TypeAlias = (
@@ -30,6 +33,9 @@ AnyEvent: TypeAlias = (
     | MFADeviceEvent
     | SAMLProviderEvent
     | OpenIDConnectProviderEvent
+    | ServerCertificateEvent
+    | SigningCertificateEvent
+    | SSHPublicKeyEvent
 )
 
 __all__ = ["AnyEvent", "Event"]

@@ -167,6 +167,8 @@ def test_the_summary_counts_what_there_is(iam: Any) -> None:
     iam.create_role(RoleName="web", AssumeRolePolicyDocument=TRUST)
     iam.create_instance_profile(InstanceProfileName="web")
     iam.create_policy(PolicyName="unused", PolicyDocument=allow("*"))
+    iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
+    iam.create_open_id_connect_provider(Url="https://example.com", ThumbprintList=["a" * 40])
     iam.attach_user_policy(UserName="alice", PolicyArn=ADMIN)
     iam.attach_role_policy(RoleName="web", PolicyArn=ADMIN)
     after = iam.get_account_summary()["SummaryMap"]
@@ -177,6 +179,8 @@ def test_the_summary_counts_what_there_is(iam: Any) -> None:
         "InstanceProfiles": 1,
         "Policies": 1,
         "PolicyVersionsInUse": 1,
+        "MFADevices": 1,
+        "Providers": 1,
     }
     assert (after["UsersQuota"], after["PolicySizeQuota"], after["AttachedPoliciesPerRoleQuota"]) == (5000, 6144, 10)
 

@@ -109,6 +109,23 @@ def picture_of_aws_api(asked: Asked, instant: str) -> Picture:
             "default": default,
             "versions": {version: answer["PolicyVersion"]["Document"] for version, answer in documents.items()},
         }
+    groups: Picture = {}
+    for listed in asked.call(at, "ListGroups")["Groups"]:
+        name = listed["GroupName"]
+        attached = asked.call(at, "ListAttachedGroupPolicies", GroupName=name)["AttachedPolicies"]
+        inline = asked.call(at, "ListGroupPolicies", GroupName=name)["PolicyNames"]
+        documents = {each: asked.call(at, "GetGroupPolicy", GroupName=name, PolicyName=each) for each in inline}
+        members = asked.call(at, "GetGroup", GroupName=name)["Users"]
+        groups[listed["GroupId"]] = {
+            "name": name,
+            "path": listed["Path"],
+            "members": {user["UserId"] for user in members},
+            "attached": {policy["PolicyArn"]: policy["PolicyName"] for policy in attached},
+            "inline": {each: answer["PolicyDocument"] for each, answer in documents.items()},
+        }
+    for user_id, user in users.items():
+        joined = asked.call(at, "ListGroupsForUser", UserName=user["name"])["Groups"]
+        assert {each["GroupId"] for each in joined} == {each for each in groups if user_id in groups[each]["members"]}
     holders: Picture = {}
     for arn in (*AWS_OWN, *(policy["arn"] for policy in policies.values())):
         for usage in ("PermissionsPolicy", "PermissionsBoundary"):
@@ -118,7 +135,7 @@ def picture_of_aws_api(asked: Asked, instant: str) -> Picture:
     for name in NAMES:
         if name not in taken:
             assert asked.call(at, "GetUser", UserName=name) == ABSENT
-    return {"users": users, "policies": policies, "holders": holders}
+    return {"users": users, "groups": groups, "policies": policies, "holders": holders}
 
 
 def sets_of_native_api(asked: Asked, instant: str) -> Picture:
@@ -132,10 +149,18 @@ def sets_of_native_api(asked: Asked, instant: str) -> Picture:
             "name": answer["user_name"],
             "attached": {each["policy_arn"]: each["position"] for each in answer["attached"]},
             "inline": {each["policy_name"]: (each["policy_document"], each["position"]) for each in answer["inline"]},
+            "inherited": {
+                (each["group"]["group_id"], each.get("policy_arn") or each["policy_name"]): (
+                    each["position"],
+                    each["group"]["position"],
+                )
+                for each in answer["inherited"]
+            },
         }
     return users
 
 
+EFFECTIVE = "effective_user_policies_history"
 HOLDS_AT_POSITION = "account = ? AND valid_from <= ? AND (valid_to > ? OR valid_to IS NULL)"
 HOLDS_AT_TIME = "account = ? AND since <= ? AND (until > ? OR until IS NULL)"
 
@@ -152,7 +177,7 @@ def picture_of_views(connection: sqlite3.Connection, account: str, at: int | str
     for user_id, name, path, created_at in rows("user_id, user_name, path, created_at", "users_history"):
         users[user_id] = {"name": name, "path": path, "created_at": created_at, "boundary": None}
         users[user_id] |= {"tags": {}, "attached": {}, "inline": {}}
-        sets[user_id] = {"name": name, "attached": {}, "inline": {}}
+        sets[user_id] = {"name": name, "attached": {}, "inline": {}, "inherited": {}}
     for user_id, arn in rows("user_id, policy_arn", "user_boundaries_history"):
         users[user_id]["boundary"] = arn
     for user_id, key, value in rows("user_id, key, value", "user_tags_history"):
@@ -167,6 +192,24 @@ def picture_of_views(connection: sqlite3.Connection, account: str, at: int | str
             assert (kind, arn) == ("inline", None)
             users[user_id]["inline"][name] = document
             sets[user_id]["inline"][name] = (document, valid_from)
+    groups: Picture = {}
+    began: dict[tuple[str, str], int] = {}
+    for group_id, name, path in rows("group_id, group_name, path", "groups_history"):
+        groups[group_id] = {"name": name, "path": path, "members": set(), "attached": {}, "inline": {}}
+    columns = "group_id, kind, policy_name, policy_arn, document, valid_from"
+    for group_id, kind, name, arn, document, valid_from in rows(columns, "group_policies_history"):
+        groups[group_id][kind][arn or name] = name if kind == "attached" else document
+        began[group_id, arn or name] = valid_from
+    for user_id, group_id, valid_from in rows("user_id, group_id, valid_from", "user_groups_history"):
+        groups[group_id]["members"].add(user_id)
+        for policy in (*groups[group_id]["attached"], *groups[group_id]["inline"]):
+            sets[user_id]["inherited"][group_id, policy] = (began[group_id, policy], valid_from)
+    effective = rows("user_id, group_id, coalesce(policy_arn, policy_name), valid_from", EFFECTIVE)
+    assert {(user_id, group_id, policy): at for user_id, group_id, policy, at in effective if group_id} == {
+        (user_id, *path): max(positions)
+        for user_id, each in sets.items()
+        for path, positions in each["inherited"].items()
+    }
     policies: Picture = {}
     for policy_id, arn, name in rows("policy_id, policy_arn, policy_name", "policies_history"):
         policies[policy_id] = {"arn": arn, "name": name, "versions": {}}
@@ -174,7 +217,7 @@ def picture_of_views(connection: sqlite3.Connection, account: str, at: int | str
         policies[policy_id]["versions"][version] = document
     for policy_id, version in rows("policy_id, version_id", "policy_defaults_history"):
         policies[policy_id]["default"] = version
-    return {"users": users, "policies": policies, "holders": holders_of(users, policies)}, sets
+    return {"users": users, "groups": groups, "policies": policies, "holders": holders_of(users, policies)}, sets
 
 
 def holders_of(users: Picture, policies: Picture) -> Picture:
@@ -193,6 +236,7 @@ def holders_of(users: Picture, policies: Picture) -> Picture:
 def picture_of_records(records: list[dict[str, Any]]) -> tuple[Picture, Picture]:
     """The records added up, one event after the other: the picture, and the policy sets with where they began."""
     users: Picture = {}
+    groups: Picture = {}
     policies: Picture = {}
     began: dict[tuple[str, str], int] = {}
     for record in records:
@@ -202,6 +246,7 @@ def picture_of_records(records: list[dict[str, Any]]) -> tuple[Picture, Picture]
         kind = event["type"]
         user = users.get(event.get("user_id"), {})
         policy = policies.get(event.get("policy_id"), {})
+        group = groups.get(event.get("group_id"), {})
         if kind == "UserCreated":
             users[event["user_id"]] = {
                 "name": event["user_name"],
@@ -238,6 +283,28 @@ def picture_of_records(records: list[dict[str, Any]]) -> tuple[Picture, Picture]
             began[event["user_id"], event["policy_name"]] = record["position"]
         elif kind == "UserPolicyDeleted":
             del user["inline"][event["policy_name"]]
+        elif kind == "GroupCreated":
+            groups[event["group_id"]] = {"name": event["group_name"], "path": event["path"], "members": set()}
+            groups[event["group_id"]] |= {"attached": {}, "inline": {}}
+        elif kind == "GroupUpdated":
+            group |= {"name": event["group_name"], "path": event["path"]}
+        elif kind == "GroupDeleted":
+            del groups[event["group_id"]]
+        elif kind == "UserAddedToGroup":
+            group["members"].add(event["user_id"])
+            began[event["user_id"], event["group_id"]] = record["position"]
+        elif kind == "UserRemovedFromGroup":
+            group["members"].remove(event["user_id"])
+        elif kind == "GroupPolicyAttached":
+            group["attached"][event["policy_arn"]] = event["policy_name"]
+            began[event["group_id"], event["policy_arn"]] = record["position"]
+        elif kind == "GroupPolicyDetached":
+            del group["attached"][event["policy_arn"]]
+        elif kind == "GroupPolicyPut":
+            group["inline"][event["policy_name"]] = event["policy_document"]
+            began[event["group_id"], event["policy_name"]] = record["position"]
+        elif kind == "GroupPolicyDeleted":
+            del group["inline"][event["policy_name"]]
         elif kind == "PolicyCreated":
             policies[event["policy_id"]] = {
                 "arn": event["policy_arn"],
@@ -262,10 +329,16 @@ def picture_of_records(records: list[dict[str, Any]]) -> tuple[Picture, Picture]
             "name": user["name"],
             "attached": {arn: began[user_id, arn] for arn in user["attached"]},
             "inline": {name: (document, began[user_id, name]) for name, document in user["inline"].items()},
+            "inherited": {
+                (group_id, policy): (began[group_id, policy], began[user_id, group_id])
+                for group_id, group in groups.items()
+                if user_id in group["members"]
+                for policy in (*group["attached"], *group["inline"])
+            },
         }
         for user_id, user in users.items()
     }
-    return {"users": users, "policies": policies, "holders": holders_of(users, policies)}, sets
+    return {"users": users, "groups": groups, "policies": policies, "holders": holders_of(users, policies)}, sets
 
 
 def records_of(account: Account) -> list[dict[str, Any]]:

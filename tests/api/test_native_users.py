@@ -250,8 +250,8 @@ def test_the_policy_sets_are_told_as_a_table_too(alice: Account) -> None:
 
     who = {"user_id": sets["user_id"], "user_name": "alice"}
     assert [json.loads(line) for line in lines.body.splitlines()] == [
-        *({**who, "via": "attached", **entry} for entry in sets["attached"]),
-        *({**who, "via": "inline", **entry} for entry in sets["inline"]),
+        *({**who, "via": "attached", "group": None, **entry} for entry in sets["attached"]),
+        *({**who, "via": "inline", "group": None, **entry} for entry in sets["inline"]),
     ]
     for reply in (lines, table):
         assert reply.headers["x-iam-ledger-position"] == "3"
@@ -319,6 +319,11 @@ def test_what_differs_between_two_instants_is_told_by_what_it_is(alice: Account)
         "tags_removed": [{"key": "b", "value": "1"}],
         "tags_changed": [{"key": "a", "before": "1", "after": "2"}],
         "managed_changed": [],
+        "groups_joined": [],
+        "groups_left": [],
+        "inherited_added": [],
+        "inherited_removed": [],
+        "inherited_changed": [],
         "from": {"position": 5, "instant": before},
         "to": {"position": 14, "instant": alice.events()[-1]["recorded_at"]},
     }
@@ -446,6 +451,37 @@ def test_every_kind_of_change_is_in_the_history_with_what_was_before_and_after(a
     assert (updated["before"], updated["after"]) == ({"user": profile}, {"user": renamed})
     assert (deleted["before"], deleted["after"]) == ({"user": renamed, "tags": tags}, {})
     assert [change["user_name"] for change in (created, updated, deleted)] == ["alice", "bob", "bob"]
+
+
+def test_the_history_of_a_user_has_what_its_permissions_came_from(alice: Account) -> None:
+    """Its groups while it is in them, and its policies while it carries them; in both orders, in pages of any size."""
+    arn = do(alice, "CreatePolicy", PolicyName="own", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
+    group = do(alice, "CreateGroup", GroupName="devs")["Group"]["GroupId"]
+    do(alice, "AttachGroupPolicy", GroupName="devs", PolicyArn=arn)  # @4
+    do(alice, "AddUserToGroup", GroupName="devs", UserName="alice")
+    do(alice, "CreateUser", UserName="bob")
+    do(alice, "AddUserToGroup", GroupName="devs", UserName="bob")
+    do(alice, "PutGroupPolicy", GroupName="devs", PolicyName="logs", PolicyDocument=document("logs:*"))  # @8
+    do(alice, "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=document("s3:Get*"), SetAsDefault=True)
+    do(alice, "UpdateGroup", GroupName="devs", NewGroupName="staff")
+    do(alice, "RemoveUserFromGroup", GroupName="staff", UserName="alice")
+    do(alice, "DetachGroupPolicy", GroupName="staff", PolicyArn=arn)  # @12
+
+    changes = history(alice)
+
+    assert [(change["position"], change["through"]) for change in changes] == [
+        (1, None),
+        (5, {"group_id": group, "group_name": "devs"}),
+        (8, {"group_id": group, "group_name": "devs"}),
+        (9, {"policy_id": changes[3]["through"]["policy_id"], "policy_arn": arn}),
+        (10, {"group_id": group, "group_name": "staff"}),
+        (11, {"group_id": group, "group_name": "staff"}),
+    ]
+    assert {change["user_name"] for change in changes} == {"alice"}
+    assert changes[2]["after"] == {"inline": [{"policy_name": "logs", "policy_document": document("logs:*")}]}
+    assert history(alice, limit=1) == changes
+    assert history(alice, limit=2, order="desc") == changes[::-1]
+    assert [change["position"] for change in history(alice, "bob")] == [6, 7, 8, 9, 10, 12]
 
 
 def test_a_change_says_who_made_it_when_and_from_where(alice: Account) -> None:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 BILLING = "arn:aws:iam::aws:policy/job-function/Billing"
-PARTS = ("attached", "inline", "tags", "permissions_boundary")
-HINT = "It has `at`, which is required, `dry_run`, and `parts`: any of attached, inline, tags, permissions_boundary."
+PARTS = ("attached", "inline", "tags", "permissions_boundary")  # and groups, which have a test of their own
+HINT = (
+    "It has `at`, which is required, `dry_run`, and `parts`: any of attached, inline, tags, permissions_boundary, "
+    "groups."
+)
 NO_INSTANT = "is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
 NO_ALICE = (404, "NO_SUCH_ENTITY", "The user with name alice cannot be found.")
 
@@ -109,6 +112,29 @@ def test_a_time_is_as_good_as_a_position(alice: Account) -> None:
 
     assert done["restored_from"] == {"position": 4, "instant": at}
     assert sets(alice) == wanted
+
+
+def test_groups_are_joined_and_left_again(alice: Account) -> None:
+    """All that the group has now comes with it, which a dry run tells; a group that is no more is a conflict."""
+    for name in ("devs", "ops"):
+        do(alice, "CreateGroup", GroupName=name)
+    do(alice, "AddUserToGroup", GroupName="devs", UserName="alice")
+    then = f"@{head(alice)}"
+    do(alice, "RemoveUserFromGroup", GroupName="devs", UserName="alice")
+    do(alice, "AddUserToGroup", GroupName="ops", UserName="alice")
+    do(alice, "AttachGroupPolicy", GroupName="devs", PolicyArn=ADMIN)
+
+    rehearsed = restore(alice, at=then, parts=["groups"], dry_run=True).data
+    done = restore(alice, at=then, parts=["groups"]).data
+
+    assert [event["type"] for event in rehearsed["events"]] == ["UserRemovedFromGroup", "UserAddedToGroup"]
+    assert [policy["policy_name"] for policy in rehearsed["diff"]["inherited_added"]] == ["AdministratorAccess"]
+    assert [event["type"] for event in done["events"]] == ["UserRemovedFromGroup", "UserAddedToGroup"]
+    assert [group["group_name"] for group in alice.get("/v1/users/alice").data["groups"]] == ["devs"]
+    do(alice, "DeleteGroup", GroupName="ops")
+    status, code, message = restore(alice, at=f"@{head(alice) - 3}", parts=["groups"]).refusal
+    assert (status, code) == (409, "RESTORE_CONFLICT")
+    assert message.startswith("Group ops cannot be restored: The group ops with id AGPA")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -203,7 +229,7 @@ def test_what_cannot_be_put_back_is_refused_and_nothing_changes(alice: Account) 
             "user_name": "alice",
             "user_id": alice.get("/v1/users/alice").data["user_id"],
             "at": at,
-            "parts": list(PARTS),
+            "parts": [*PARTS, "groups"],
         },
         "code": "RestoreConflict",
         "message": message,
@@ -366,8 +392,8 @@ def test_restores_among_other_writes_are_whole_and_decided_on_the_newest_state(a
             f"The body cannot be read: Expected `array`, got `str` - at `$.parts`. {HINT}",
         ),
         (
-            b'{"at": "@1", "parts": ["tags", "groups"]}',
-            f"The body cannot be read: Invalid enum value 'groups' - at `$.parts[1]`. {HINT}",
+            b'{"at": "@1", "parts": ["tags", "roles"]}',
+            f"The body cannot be read: Invalid enum value 'roles' - at `$.parts[1]`. {HINT}",
         ),
         (
             b'{"at": "' + b"1" * 101 + b'"}',

@@ -2,12 +2,15 @@
 
 import csv
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+from iam import relations as r
 from iam.access_keys import CreateAccessKey, UpdateAccessKey
 from iam.credential_report import COLUMNS, credential_report
 from iam.login_profiles import CreateLoginProfile, UpdateLoginProfile
 from iam.password_policies import UpdateAccountPasswordPolicy
+from iam.relations import begin
 from iam.users import CreateUser
 
 AWS_COLUMNS = (
@@ -40,7 +43,7 @@ def test_the_columns_are_those_of_aws(given: Callable[..., Any]) -> None:
 def test_a_user_is_told_with_password_and_keys(given: Callable[..., Any]) -> None:
     """Since when they are; nothing was ever used."""
     account = given(
-        CreateUser(user_name="Bob", path="/a,b/"),
+        CreateUser(user_name="Bob", path='/a,"b"/'),
         CreateUser(user_name="alice,x"),
         CreateLoginProfile(user_name="bob", password="x"),
         CreateAccessKey(user_name="bob"),
@@ -50,7 +53,7 @@ def test_a_user_is_told_with_password_and_keys(given: Callable[..., Any]) -> Non
     )
     _, alice, bob = report(account)
     assert (alice["user"], bob["user"]) == ("alice,x", "Bob")
-    assert bob["arn"] == "arn:aws:iam::123456789012:user/a,b/Bob"
+    assert bob["arn"] == 'arn:aws:iam::123456789012:user/a,"b"/Bob'
     assert bob["user_creation_time"] == "2026-11-02T14:03:00+00:00"
     assert told(alice, "password") == ["false", NEVER, NEVER, NEVER]
     assert told(bob, "password") == ["true", "no_information", "2026-11-02T14:09:00+00:00", NEVER]
@@ -60,3 +63,19 @@ def test_a_user_is_told_with_password_and_keys(given: Callable[..., Any]) -> Non
 
     account.also(UpdateAccountPasswordPolicy(max_password_age=90))
     assert report(account)[2]["password_next_rotation"] == "2027-01-31T14:09:00+00:00"
+
+
+def test_a_user_is_told_with_device_and_certificates(given: Callable[..., Any]) -> None:
+    """That there is a device, and since when there are certificates, the oldest first."""
+    account = given(CreateUser(user_name="bob"))
+    later, sooner = (datetime(2026, month, 1, tzinfo=UTC) for month in (2, 1))
+    account.account.apply(
+        [
+            begin(r.USER_MFA_DEVICES, "AIDA1", "GAHT12345678", r.MFADevice(later)),
+            begin(r.USER_SIGNING_CERTIFICATES, "AIDA1", "A", r.SigningCertificate("Active", later)),
+            begin(r.USER_SIGNING_CERTIFICATES, "AIDA1", "B", r.SigningCertificate("Inactive", sooner)),
+        ]
+    )
+    bob = report(account)[1]
+    assert bob["mfa_active"] == "true"
+    assert told(bob, "cert") == ["false", "2026-01-01T00:00:00+00:00", "true", "2026-02-01T00:00:00+00:00"]

@@ -121,9 +121,17 @@ def test_a_virtual_device_is_created_with_all_it_was_given(given: Callable[..., 
 def test_refusals_of_creation_stand_in_their_order(
     given: Callable[..., Any], command: Command, refusal: type[IamError], message: str
 ) -> None:
-    """A device is taken if both its path and its name are."""
+    """Each row also has the fault of a later one."""
     given(PHONE, quotas=Quotas(users_per_account=1)).when(create_virtual_mfa_device, command).refused(refusal, message)
-    given(PHONE).when(create_virtual_mfa_device, CreateVirtualMFADevice(virtual_mfa_device_name="phone"))
+
+
+def test_a_name_is_free_on_another_path(given: Callable[..., Any]) -> None:
+    """And in another spelling."""
+    for command in (
+        CreateVirtualMFADevice(virtual_mfa_device_name="phone"),
+        CreateVirtualMFADevice(virtual_mfa_device_name="Phone", path="/team/"),
+    ):
+        assert given(PHONE).when(create_virtual_mfa_device, command).events
 
 
 @pytest.mark.parametrize("serial", [SERIAL, TOKEN, KEY])

@@ -17,25 +17,46 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from material import authority, certificate, private_key, ssh_key
 
 from api.actions import IAM, Listing, Read, Write
 from iam.access_keys import CreateAccessKey
 from iam.account_settings import SetOrganizationsFeature
-from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, ListAttachedUserPolicies, list_attached_policies
-from iam.boundaries import DeleteUserPermissionsBoundary, PutUserPermissionsBoundary
+from iam.attached_policies import (
+    AttachPolicy,
+    AttachUserPolicy,
+    DetachPolicy,
+    ListAttachedUserPolicies,
+    attached_to,
+    list_attached_policies,
+)
+from iam.boundaries import DeletePermissionsBoundary, PutPermissionsBoundary, boundary_of
 from iam.commands import Command, Principal, Query
 from iam.documents import counted_size
 from iam.errors import IamError
 from iam.events import AnyEvent
+from iam.groups import (
+    AddUserToGroup,
+    CreateGroup,
+    DeleteGroup,
+    GetGroup,
+    RemoveUserFromGroup,
+    UpdateGroup,
+    groups_of,
+    list_members,
+)
+from iam.identities import GROUP, KINDS, ROLE, USER
 from iam.inline_policies import (
-    DeleteUserPolicy,
+    DeleteInlinePolicy,
     GetUserPolicy,
     ListUserPolicies,
-    PutUserPolicy,
+    PutPolicy,
     get_inline_policy,
+    inline_in,
     list_inline_policies,
 )
 from iam.login_profiles import UpdateLoginProfile
+from iam.pem import digest_id, read_certificate
 from iam.policies import (
     CreatePolicy,
     CreatePolicyVersion,
@@ -58,7 +79,7 @@ from iam.policies import (
 )
 from iam.quotas import Quotas
 from iam.relations import ALL, Tag
-from iam.roles import UpdateRoleDescription
+from iam.roles import CreateRole, DeleteRole, UpdateRoleDescription
 from iam.saml_providers import UpdateSAMLProvider
 from iam.service_credentials import CreateServiceSpecificCredential, ResetServiceSpecificCredential
 from iam.state import Account, Draft, State
@@ -91,6 +112,9 @@ QUOTAS = Quotas(
     role_policy_size=150,
     policy_size=120,
     mfa_devices_per_user=1,
+    certificates_per_user=1,
+    ssh_public_keys_per_user=1,
+    server_certificates_per_account=2,
     saml_providers_per_account=1,
     client_ids_per_open_id_connect_provider=2,
     tags_per_resource=3,
@@ -142,6 +166,7 @@ OIDC_ARNS = (
     "arn:aws:iam::123456789012:oidc-provider/idp.example.com/realm",
     "arn:aws:iam::123456789012:oidc-provider/other.example.com",
 )
+CERTIFICATE_IDS = tuple(digest_id(read_certificate(certificate(number))) for number in (1, 2))
 VALUES: Mapping[str, Sequence[Any]] = {
     "user_name": USER_NAMES,
     "new_user_name": (None, *USER_NAMES),
@@ -231,6 +256,15 @@ VALUES: Mapping[str, Sequence[Any]] = {
     "client_id_list": ((), ("app",), ("web", "app", "web"), ("app", "web", "cli")),
     "thumbprint_list": ((), ("A" * 40,), ("b" * 40, "a" * 40), ("c" * 40,) * 6),
     "open_id_connect_provider_arn": OIDC_ARNS,
+    "server_certificate_name": ("shop", "Shop", "blog"),
+    "new_server_certificate_name": (None, "shop", "SHOP", "blog"),
+    "certificate_body": (certificate(1), certificate(1), certificate(2), "body"),
+    "private_key": (private_key(1), private_key(1), private_key(2), "key"),
+    "certificate_chain": (None, None, authority("root", "root"), certificate(2)),
+    "certificate_id": CERTIFICATE_IDS,
+    "ssh_public_key_body": (ssh_key(1), ssh_key(2), ssh_key(1, encoding="PEM"), "key"),
+    "ssh_public_key_id": ("APKA1", "APKA2", "APKA3"),
+    "encoding": ("SSH", "PEM"),
 }
 ORDINARY = [action.command for action in IAM.values() if isinstance(action, Write)] + [InstallCatalogue]
 COMMANDS = (*ORDINARY, CreateUser, CreatePolicy, CreatePolicy, AttachUserPolicy)
@@ -411,19 +445,26 @@ def test_a_read_raises_nothing_but_refusals(given: Callable[..., Any], history: 
 
 MODELLED = (
     *(CreateUser, UpdateUser, DeleteUser, TagUser, UntagUser),
-    *(PutUserPermissionsBoundary, DeleteUserPermissionsBoundary),
-    *(AttachUserPolicy, DetachUserPolicy, PutUserPolicy, DeleteUserPolicy),
     *(CreatePolicy, DeletePolicy, CreatePolicyVersion, SetDefaultPolicyVersion, DeletePolicyVersion),
     *(TagPolicy, UntagPolicy, InstallCatalogue),
+    *(CreateGroup, UpdateGroup, DeleteGroup, AddUserToGroup, RemoveUserFromGroup, CreateRole, DeleteRole),
+    *(AttachPolicy, DetachPolicy, PutPolicy, DeleteInlinePolicy, PutPermissionsBoundary, DeletePermissionsBoundary),
 )
 
 
 class Model:
-    """What users and policies have, in plain dictionaries. It knows what commands do and none of their rules."""
+    """What identities and policies have, in plain dictionaries. It knows what commands do and none of their rules."""
 
     def __init__(self) -> None:
-        self.users: dict[str, dict[str, Any]] = {}  # by name in lower case
+        self.identities: dict[str, dict[str, dict[str, Any]]] = {kind.noun: {} for kind in KINDS}
+        self.users, self.groups, self.roles = self.identities.values()  # by name in lower case
         self.policies: dict[str, dict[str, Any]] = {}  # by ARN
+
+    def identity(self, command: Any) -> dict[str, Any]:
+        return self.identities[command.kind.noun][command.kind.name_in(command).lower()]
+
+    def all(self) -> list[dict[str, Any]]:
+        return [identity for named in self.identities.values() for identity in named.values()]
 
     def carried_out(self, command: Command) -> None:
         match command:
@@ -445,20 +486,41 @@ class Model:
             case UntagUser():
                 for key in command.tag_keys:
                     self.users[command.user_name.lower()]["tags"].pop(key.lower(), None)
-            case PutUserPermissionsBoundary():
-                self.users[command.user_name.lower()]["boundary"] = command.permissions_boundary
-            case DeleteUserPermissionsBoundary():
-                self.users[command.user_name.lower()]["boundary"] = None
-            case AttachUserPolicy():
-                self.users[command.user_name.lower()]["attached"].add(command.policy_arn)
-            case DetachUserPolicy():
-                self.users[command.user_name.lower()]["attached"].remove(command.policy_arn)
-            case PutUserPolicy():
-                inline = self.users[command.user_name.lower()]["inline"]
+            case CreateGroup() | CreateRole():
+                kind = "group" if isinstance(command, CreateGroup) else "role"
+                name = getattr(command, f"{kind}_name")
+                made = {"name": name, "path": command.path, "attached": set(), "inline": {}, "boundary": None}
+                self.identities[kind][name.lower()] = {**made, "members": []}
+                if isinstance(command, CreateRole):
+                    self.roles[name.lower()]["boundary"] = command.permissions_boundary
+            case UpdateGroup():
+                group = self.groups.pop(command.group_name.lower())
+                group["name"] = command.new_group_name or group["name"]
+                group["path"] = command.new_path or group["path"]
+                self.groups[group["name"].lower()] = group
+            case DeleteGroup():
+                del self.groups[command.group_name.lower()]
+            case DeleteRole():
+                del self.roles[command.role_name.lower()]
+            case AddUserToGroup() | RemoveUserFromGroup():
+                user, group = self.users[command.user_name.lower()], self.groups[command.group_name.lower()]
+                group["members"] = [member for member in group["members"] if member is not user]
+                if isinstance(command, AddUserToGroup):
+                    group["members"].append(user)
+            case PutPermissionsBoundary():
+                self.identity(command)["boundary"] = command.permissions_boundary
+            case DeletePermissionsBoundary():
+                self.identity(command)["boundary"] = None
+            case AttachPolicy():
+                self.identity(command)["attached"].add(command.policy_arn)
+            case DetachPolicy():
+                self.identity(command)["attached"].remove(command.policy_arn)
+            case PutPolicy():
+                inline = self.identity(command)["inline"]
                 name = inline.get(command.policy_name.lower(), (command.policy_name,))[0]
                 inline[command.policy_name.lower()] = (name, command.policy_document)
-            case DeleteUserPolicy():
-                del self.users[command.user_name.lower()]["inline"][command.policy_name.lower()]
+            case DeleteInlinePolicy():
+                del self.identity(command)["inline"][command.policy_name.lower()]
             case _:
                 self.carried_out_on_a_policy(command)
 
@@ -494,7 +556,7 @@ class Model:
                 pytest.fail(f"the model does not know {command}")
 
     def holders(self, arn: str) -> set[str]:
-        return {user["name"] for user in self.users.values() if arn in (*user["attached"], user["boundary"])}
+        return {each["name"] for each in self.all() if arn in (*each["attached"], each["boundary"])}
 
 
 def assert_like(state: State, model: Model) -> None:
@@ -518,6 +580,26 @@ def assert_like(state: State, model: Model) -> None:
         assert len(user["tags"]) <= QUOTAS.tags_per_resource
         assert sum(map(counted_size, inline.values())) <= QUOTAS.user_policy_size
 
+    for kind in (GROUP, ROLE):
+        known = model.identities[kind.noun]
+        assert set(state.members(kind.names, "")) == known.keys()
+        for name, identity in known.items():
+            owner = kind.find(state, name)
+            assert {policy.policy_arn for policy in attached_to(state, kind, owner)} == identity["attached"]
+            inline = {policy.policy_name: policy.document for policy in inline_in(state, kind, owner)}
+            assert inline == dict(identity["inline"].values())
+            assert boundary_of(state, kind, owner) == identity["boundary"]
+            profile = state.get(kind.profiles, owner)
+            assert (kind.name(profile), profile.path) == (identity["name"], identity["path"])
+            assert len(identity["attached"]) <= 2
+    for group in model.groups.values():
+        members = list_members(state, GetGroup(group_name=group["name"]), "")
+        assert {user.user_name for _, user in members} == {user["name"] for user in group["members"]}
+    for user in model.users.values():
+        joined = {group["name"] for group in model.groups.values() if any(user is each for each in group["members"])}
+        assert {group.group_name for group in groups_of(state, USER.find(state, user["name"]))} == joined
+        assert len(joined) <= QUOTAS.groups_per_user
+
     assert {policy.arn for _, policy in list_policies(state, ListPolicies(scope="Local"), "")} == set(model.policies)
     for arn, policy in model.policies.items():
         versions = [version for _, version in list_policy_versions(state, ListPolicyVersions(policy_arn=arn), "")]
@@ -536,8 +618,8 @@ def assert_like(state: State, model: Model) -> None:
         shown_policy = get_policy(state, GetPolicy(policy_arn=arn))
         held = list_entities_for_policy(state, ListEntitiesForPolicy(policy_arn=arn), "")
         assert {holder.name for _, holder in held} == model.holders(arn)
-        assert shown_policy.attachment_count == sum(arn in user["attached"] for user in model.users.values())
-        assert shown_policy.boundary_count == sum(arn == user["boundary"] for user in model.users.values())
+        assert shown_policy.attachment_count == sum(arn in each["attached"] for each in model.all())
+        assert shown_policy.boundary_count == sum(arn == each["boundary"] for each in model.all())
     assert len(model.users) <= QUOTAS.users_per_account
     assert len(model.policies) <= QUOTAS.policies_per_account
 
@@ -563,5 +645,7 @@ def test_the_fold_agrees_with_an_independent_model(given: Callable[..., Any], hi
             *OWN_ARNS,
             *model.policies,
             *account.account.members(ALL["users"], "").values(),
+            *account.account.members(ALL["groups"], "").values(),
+            *account.account.members(ALL["roles"], "").values(),
             *account.account.members(ALL["policies"], "").values(),
         }

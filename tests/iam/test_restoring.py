@@ -30,13 +30,14 @@ from iam.events.users import (
     UserTagged,
     UserUntagged,
 )
+from iam.groups import AddUserToGroup, CreateGroup, DeleteGroup, RemoveUserFromGroup, UpdateGroup
 from iam.inline_policies import DeleteUserPolicy, PutUserPolicy
 from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy
 from iam.quotas import Quotas
 from iam.relations import Tag
 from iam.restoring import Conflict, Part, Plan, RestoreUser, plan, restore_user
 from iam.state import Account, State, World
-from iam.user_details import InlinePolicy, UserDetails, user_details
+from iam.user_details import InlinePolicy, Membership, UserDetails, user_details
 from iam.users import CreateUser, DeleteUser, TagUser, UntagUser, UpdateUser
 
 PARTS = get_args(Part)
@@ -353,6 +354,56 @@ def test_a_recorded_refusal_tells_the_conflicts_again() -> None:
     assert STATUS[type(again)] == 409
 
 
+JOIN = AddUserToGroup(user_name="alice", group_name="devs")
+LEAVE = RemoveUserFromGroup(user_name="alice", group_name="devs")
+
+
+@pytest.mark.parametrize(
+    ("then", "since", "kinds", "conflict"),
+    [
+        ([JOIN], [LEAVE], ["UserAddedToGroup"], None),
+        ([], [JOIN], ["UserRemovedFromGroup"], None),
+        ([JOIN], [LEAVE, JOIN], [], None),
+        ([JOIN], [LEAVE, UpdateGroup(group_name="devs", new_group_name="staff")], ["UserAddedToGroup"], None),
+        ([JOIN], [LEAVE, DeleteGroup(group_name="devs")], [], "The group devs with id {} was deleted."),
+        (
+            [JOIN],
+            [LEAVE, DeleteGroup(group_name="devs"), CreateGroup(group_name="Devs")],
+            [],
+            "The group devs with id {} was deleted, and made anew: it is another group now, with id {}.",
+        ),
+    ],
+)
+def test_a_user_is_in_its_groups_again(
+    given: Callable[..., Any], then: list[Command], since: list[Command], kinds: list[str], conflict: str | None
+) -> None:
+    """By whatever name a group goes now; one that is no more is a conflict."""
+    account = given(ALICE, CreateGroup(group_name="devs"), *then)
+    command = restore(account.account, parts=("groups",))
+    first = account.account.get(r.GROUPS, "", "devs")
+    account.also(*since)
+
+    planned = plan(account.account, command, Moment(NOW, str))
+
+    assert [type(event).__name__ for event in planned.events] == kinds
+    told = conflict.format(first, account.account.get(r.GROUPS, "", "devs")) if conflict else None
+    assert [each.message for each in planned.conflicts] == ([told] if told else [])
+    assert all((each.part, each.name) == ("groups", "devs") for each in planned.conflicts)
+
+
+def test_a_group_too_many_is_a_conflict(given: Callable[..., Any]) -> None:
+    """The quota may have been lowered since."""
+    groups = [CreateGroup(group_name=name) for name in ("devs", "ops")]
+    account = given(ALICE, *groups, JOIN, quotas=Quotas(groups_per_user=1))
+    command = restore(account.account)
+    ops = Membership(account.account.get(r.GROUPS, "", "ops"), "ops", "/")
+    both = (*command.wanted.groups, ops)
+    wanted = msgspec.structs.replace(command, wanted=msgspec.structs.replace(command.wanted, groups=both))
+
+    [conflict] = plan(account.account, wanted, Moment(NOW, str)).conflicts
+    assert (conflict.part, conflict.name, conflict.code) == ("groups", "ops", "LimitExceeded")
+
+
 # Whatever happened
 
 
@@ -367,6 +418,8 @@ def things(user: UserDetails, part: Part) -> dict[str, Any]:
             return {tag.key.lower(): tag for tag in user.tags}
         case "permissions_boundary":
             return {"boundary": user.permissions_boundary}
+        case "groups":
+            return {group.group_id: group.group_id for group in user.groups}
 
 
 def fold(world: World, events: Iterable[Event]) -> Account:
@@ -402,6 +455,8 @@ def assert_restores(account: Account, command: RestoreUser, moment: Moment, cont
     for part in PARTS:
         was, wanted, is_now = (things(user, part) for user in (present, command.wanted, restored))
         kept = {conflict.name.lower() for conflict in planned.conflicts if conflict.part == part}
+        if part == "groups":
+            kept = {group.group_id for group in command.wanted.groups if group.group_name.lower() in kept}
         if part not in command.parts or (part == "permissions_boundary" and kept):
             kept = was.keys() | wanted.keys()
         for name in was.keys() | wanted.keys() | is_now.keys():

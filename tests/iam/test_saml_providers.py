@@ -148,7 +148,8 @@ def test_a_provider_is_updated(given: Callable[..., Any], asked: dict[str, str],
             (),
             update(add_private_key="pem", remove_private_key="SAMLPK1"),
             ValidationError,
-            "Unable to add and remove private keys in the same request. Set a value for only one of the two parameters.",
+            "Unable to add and remove private keys in the same request. "
+            "Set a value for only one of the two parameters.",
         ),
         (
             (),

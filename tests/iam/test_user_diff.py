@@ -8,16 +8,23 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from iam.attached_policies import AttachedPolicy, AttachUserPolicy, DetachUserPolicy
+from iam.attached_policies import (
+    AttachedPolicy,
+    AttachGroupPolicy,
+    AttachUserPolicy,
+    DetachGroupPolicy,
+    DetachUserPolicy,
+)
 from iam.boundaries import PutUserPermissionsBoundary
 from iam.commands import Command
 from iam.document_diff import BeforeAfter, DocumentDiff, ElementDiff, StatementDiff
-from iam.identities import USER
-from iam.inline_policies import PutUserPolicy
+from iam.groups import AddUserToGroup, CreateGroup, UpdateGroup
+from iam.identities import GROUP, USER
+from iam.inline_policies import PutGroupPolicy, PutUserPolicy
 from iam.policies import CreatePolicy, CreatePolicyVersion, DeletePolicy, SetDefaultPolicyVersion
 from iam.relations import Tag
-from iam.user_details import InlinePolicy, UserDetails, governing_documents, user_details
-from iam.user_diff import InlineDiff, ManagedDiff, TagDiff, UserDiff, diff_users
+from iam.user_details import InheritedPolicy, InlinePolicy, UserDetails, governing_documents, user_details
+from iam.user_diff import GroupChange, InheritedDiff, InlineDiff, ManagedDiff, TagDiff, UserDiff, diff_users
 from iam.users import CreateUser
 
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}'
@@ -253,6 +260,48 @@ def test_the_details_of_a_user_are_ordered_by_name(given: Callable[..., Any]) ->
     assert [policy.policy_name for policy in details.inline] == ["A", "b", "C"]
     assert [tag.key for tag in details.tags] == ["b", "longer"]
     assert diff_users(None, details).inline_added == details.inline
+
+
+def test_what_comes_through_groups_is_compared_by_group(given: Callable[..., Any]) -> None:
+    """It comes and goes with the group, or because the group gets it; what documents say is compared too."""
+    history = given(
+        CreateUser(user_name="alice"),
+        CREATE_READS,
+        *(CreateGroup(group_name=name) for name in ("devs", "ops")),
+        PutGroupPolicy(group_name="ops", policy_name="in", policy_document=ALLOW),
+        AddUserToGroup(group_name="ops", user_name="alice"),
+        AttachGroupPolicy(group_name="ops", policy_arn=ADMIN.policy_arn),
+    )
+    user_id = USER.find(history.account, "alice")
+    before = user_details(history.account, user_id)
+    governing = governing_documents(history.account, before)
+    history.also(
+        PutGroupPolicy(group_name="ops", policy_name="in", policy_document=DENY),
+        DetachGroupPolicy(group_name="ops", policy_arn=ADMIN.policy_arn),
+        AttachGroupPolicy(group_name="devs", policy_arn=READS_ARN),
+        AddUserToGroup(group_name="devs", user_name="alice"),
+        UpdateGroup(group_name="ops", new_group_name="staff"),
+    )
+    after = user_details(history.account, user_id)
+    devs, ops = (GROUP.find(history.account, name) for name in ("devs", "staff"))
+
+    diff = diff_users(before, after, governing, governing_documents(history.account, after))
+
+    assert diff == UserDiff(
+        groups_joined=(GroupChange(devs, "devs"),),
+        inherited_added=(InheritedPolicy(devs, "devs", "reads", READS_ARN),),
+        inherited_removed=(InheritedPolicy(ops, "ops", ADMIN.policy_name, ADMIN.policy_arn),),
+        inherited_changed=(InheritedDiff(ops, "staff", "in", ALLOW, DENY, TO_DENY),),
+    )
+    gone = diff_users(after, None)
+    assert [group.group_name for group in gone.groups_left] == ["devs", "staff"]
+    assert len(gone.inherited_removed) == 2
+    assert governing_documents(history.account, after).keys() == {READS_ARN}
+    version = CreatePolicyVersion(policy_arn=READS_ARN, policy_document=DENY, set_as_default=True)
+    governing = governing_documents(history.account, after)
+    history.also(version)
+    [managed] = diff_users(after, after, governing, governing_documents(history.account, after)).managed_changed
+    assert managed.policy_arn == READS_ARN
 
 
 NAMES = st.sampled_from(("a", "A", "b"))

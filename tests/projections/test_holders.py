@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from iam.events.users import UserCreated, UserDeleted, UserUpdated
-from projections.holders import Holder, Mark, Name, holder, was_held
+from projections.holders import Holder, Mark, Name, holder, holders_of
 from projections.store import Projections
 from projections.tables import Checkpoint
 
@@ -36,17 +36,24 @@ async def told(projections: Projections, lives: Any, user_id: str, position: int
 
 
 @pytest.mark.parametrize(
-    ("name", "since"), [("Alice", 2), ("ALICE", 2), ("bob", 4), (FIRST, 2), (SECOND, 5), ("carol", None), ("", None)]
+    ("name", "since"),
+    [
+        ("Alice", {2: FIRST, 5: SECOND}),
+        ("ALICE", {2: FIRST, 5: SECOND}),
+        ("bob", {4: FIRST}),
+        (FIRST, {2: FIRST}),
+        (SECOND, {5: SECOND}),
+        ("carol", {}),
+        ("", {}),
+    ],
 )
-async def test_a_name_was_held_from_its_first_holder_on(
-    projections: Projections, lives: Any, name: str, since: int | None
+async def test_a_name_was_held_by_all_its_holders(
+    projections: Projections, lives: Any, name: str, since: dict[int, str]
 ) -> None:
     """In any case of letters, and for good; an id likewise."""
-    held = [
-        await projections.read(lambda connection, at=position: was_held(connection, lives.account, name, at))
-        for position in range(7)
-    ]
-    assert held == [since is not None and position >= since for position in range(7)]
+    for position in range(7):
+        held = await projections.read(lambda connection, at=position: holders_of(connection, lives.account, name, at))
+        assert held == {user_id for begun, user_id in since.items() if begun <= position}
 
 
 async def test_a_user_is_told_as_known_at_the_position(projections: Projections, lives: Any) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iam.events.open_id_connect_providers import (
+    OpenIDConnectProviderCreated,
+    OpenIDConnectProviderDeleted,
+    OpenIDConnectProviderUntagged,
+)
 from iam.events.users import UserCreated, UserPolicyAttached, UserPolicyPut
-from iam.relations import ALL
+from iam.relations import ALL, Tag
 from iam.state import Account, State
 from projections import tables
 from projections.instant import InstantState
@@ -37,17 +42,23 @@ def project(new_ledger: Callable[..., Any], steps: Any, sizes: list[int]) -> tup
     """A ledger of these steps, written to a projection in batches of these sizes."""
     ledger = new_ledger()
     ledger.live(steps)
+    remaining, batches = list(ledger.records), []
+    while remaining:
+        size = sizes[len(remaining) % len(sizes)]
+        batches.append(remaining[:size])
+        del remaining[:size]
+    return ledger, written(ledger, batches)
+
+
+def written(ledger: Any, batches: list[list[Any]]) -> sqlite3.Connection:
+    """A projection of a ledger, written in these batches of its records."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.create_function("node", 2, node)
     tables.create(connection)
-    written = Tables(connection)
-    remaining = list(ledger.records)
-    while remaining:
-        size = sizes[len(remaining) % len(sizes)]
-        part = remaining[:size]
-        written.take(part, {ledger.account: Checkpoint(part[-1].position, "")})
-        del remaining[:size]
-    return ledger, connection
+    target = Tables(connection)
+    for part in filter(None, batches):
+        target.take(part, {ledger.account: Checkpoint(part[-1].position, "")})
+    return connection
 
 
 def test_an_account_as_of_any_record_is_what_the_fold_says(steps: Any, new_ledger: Any) -> None:
@@ -87,6 +98,27 @@ def test_the_open_entries_bring_an_empty_account_to_the_present(steps: Any, new_
         connection.close()
 
     holds()
+
+
+def test_what_is_deleted_and_made_again_in_one_batch_is_history_once(new_ledger: Any) -> None:
+    """Providers are known by their ARN, which the next of the same name has too."""
+    idp = {"open_id_connect_provider_arn": "arn:aws:iam::111122223333:oidc-provider/idp"}
+    created = OpenIDConnectProviderCreated(**idp, url="idp", created_at=START, tags=(Tag("a", "1"), Tag("b", "2")))
+    events = [
+        created,
+        OpenIDConnectProviderUntagged(**idp, tag_keys=("a",)),
+        OpenIDConnectProviderDeleted(**idp),
+        created,
+    ]
+    ledger = new_ledger()
+    for event in events:
+        ledger.add(event)
+    for cut in range(len(events)):
+        connection = written(ledger, [ledger.records[:cut], ledger.records[cut:]])
+        for position in range(len(events) + 1):
+            instant = InstantState(connection, ledger.account, ledger.world, position)
+            assert ask_all(instant, contents(ledger.state(1))) == contents(ledger.state(position))
+        connection.close()
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(0, 10**6))

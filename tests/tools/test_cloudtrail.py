@@ -40,6 +40,7 @@ SECRET: dict[str, set[str]] = {
     "UpdateLoginProfile": {"password"},
     "ChangePassword": {"oldPassword", "newPassword"},
     "EnableMFADevice": {"authenticationCode1", "authenticationCode2"},
+    "UploadServerCertificate": {"privateKey"},
     "ResyncMFADevice": {"authenticationCode1", "authenticationCode2"},
 }
 """Parameters that no event has."""

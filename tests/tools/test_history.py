@@ -22,6 +22,24 @@ import pytest
 from eventstore.record import EPOCH, GENESIS, Actor, Attempt, Record, Restored, head_of, seal
 from eventstore.sqlite import SqliteLog
 from iam.events import AnyEvent, Event
+from iam.events.credentials import AccessKeyCreated
+from iam.events.groups import (
+    GroupCreated,
+    GroupPolicyAttached,
+    GroupPolicyDeleted,
+    GroupPolicyDetached,
+    GroupPolicyPut,
+    GroupUpdated,
+    UserAddedToGroup,
+    UserRemovedFromGroup,
+)
+from iam.events.policies import (
+    DefaultPolicyVersionSet,
+    PolicyCreated,
+    PolicyTagged,
+    PolicyVersionCreated,
+    PolicyVersionDeleted,
+)
 from iam.events.users import (
     UserCreated,
     UserDeleted,
@@ -292,11 +310,113 @@ def test_another_name_and_an_id_lead_to_the_same_users(
     assert "created user alice" in out
 
 
-def test_every_event_of_a_user_has_its_words() -> None:
-    """And the history above has them all."""
-    of_users = {event for event in get_args(AnyEvent) if "user_id" in event.__struct_fields__}
+GROUP: dict[str, Any] = {"group_id": "AGPA1", "group_name": "devs"}
+ALICES: dict[str, Any] = {"user_id": ALICE, "user_name": "alice"}
+VERSIONED: dict[str, Any] = {"policy_id": "ANPA1", "policy_arn": OPS}
+SOURCES: tuple[tuple[str, Entry], ...] = (
+    ("CreateUser", UserCreated(**ALICES, path="/", created_at=START)),
+    ("CreateUser", UserCreated(user_id=OTHER, user_name="bob", path="/", created_at=START)),
+    (
+        "CreatePolicy",
+        PolicyCreated(**VERSIONED, policy_name="ops", path="/team/", created_at=START, policy_document=REPORTS),
+    ),
+    ("CreateGroup", GroupCreated(**GROUP, path="/", created_at=START)),
+    ("AttachGroupPolicy", GroupPolicyAttached(**GROUP, policy_arn=OPS, policy_name="ops")),
+    ("PutGroupPolicy", GroupPolicyPut(**GROUP, policy_name="In", policy_document=REPORTS)),
+    ("CreatePolicyVersion", PolicyVersionCreated(**VERSIONED, version_id="v2", created_at=START, policy_document=MORE)),
+    ("AddUserToGroup", UserAddedToGroup(**GROUP, **ALICES)),
+    ("AddUserToGroup", UserAddedToGroup(**GROUP, user_id=OTHER, user_name="bob")),
+    ("SetDefaultPolicyVersion", DefaultPolicyVersionSet(**VERSIONED, version_id="v2")),
+    ("PutGroupPolicy", GroupPolicyPut(**GROUP, policy_name="In", policy_document=MORE)),
+    ("DeletePolicyVersion", PolicyVersionDeleted(**VERSIONED, version_id="v1")),
+    (
+        "UpdateGroup",
+        GroupUpdated(
+            group_id="AGPA1",
+            group_name="staff",
+            path="/x/",
+            previous_group_name="devs",
+            previous_path="/",
+            created_at=START,
+        ),
+    ),
+    ("CreateAccessKey", AccessKeyCreated(**ALICES, access_key_id="AKIA1", created_at=START)),
+    ("DetachGroupPolicy", GroupPolicyDetached(group_id="AGPA1", group_name="staff", policy_arn=OPS)),
+    ("SetDefaultPolicyVersion", PolicyTagged(**VERSIONED, tags=(Tag("a", "b"),))),
+    ("DeleteGroupPolicy", GroupPolicyDeleted(group_id="AGPA1", group_name="staff", policy_name="In")),
+    ("AttachGroupPolicy", GroupPolicyAttached(**GROUP, policy_arn=ADMIN, policy_name="AdministratorAccess")),
+    ("RemoveUserFromGroup", UserRemovedFromGroup(**GROUP, **ALICES)),
+    ("DetachGroupPolicy", GroupPolicyDetached(**GROUP, policy_arn=ADMIN)),
+    (
+        "CreatePolicyVersion",
+        PolicyVersionCreated(
+            **VERSIONED, version_id="v3", created_at=START, policy_document=SPACED, set_as_default=True
+        ),
+    ),
+    ("PutUserPermissionsBoundary", UserPermissionsBoundaryPut(**ALICES, permissions_boundary=OPS)),
+    (
+        "CreatePolicyVersion",
+        PolicyVersionCreated(
+            **VERSIONED, version_id="v4", created_at=START, policy_document=REPORTS, set_as_default=True
+        ),
+    ),
+    ("CreatePolicyVersion", PolicyVersionCreated(**VERSIONED, version_id="v5", created_at=START, policy_document=MORE)),
+)
+PHRASES = """\
+@1 created user alice
+@8 joined group devs
+    + arn:aws:iam::123456789012:policy/team/ops
+    + inline policy In
+@10 policy ops now says v2
+    + statement Reports now also allows s3:PutObject
+    - statement Reports: if Bool aws:SecureTransport = true
+@11 group devs changed inline policy In
+    + statement Reports now also allows s3:PutObject
+    - statement Reports: if Bool aws:SecureTransport = true
+@12 policy ops lost version v1
+@13 its group was renamed devs to staff, moved from / to /x/
+@14 access key created
+@15 group staff detached ops
+    - arn:aws:iam::123456789012:policy/team/ops
+@17 group staff deleted inline policy In
+    - Reports: Allow s3:GetObject, s3:PutObject on arn:aws:s3:::reports/*
+    - Deny all but iam:*, sts:* on *
+@18 group devs attached AdministratorAccess
+    + arn:aws:iam::aws:policy/AdministratorAccess
+@19 left group devs
+    - arn:aws:iam::aws:policy/AdministratorAccess
+@22 set permissions boundary ops
+    + arn:aws:iam::123456789012:policy/team/ops
+@23 policy ops now says v4
+    - statement Reports no longer allows s3:PutObject
+    + statement Reports: if Bool aws:SecureTransport = true
+@24 policy ops got version v5, not in force
+"""
 
-    assert set(TELLINGS) == of_users == {type(entry) for _, entry in LIFE if not isinstance(entry, Attempt)}
+
+def test_what_permissions_came_from_is_told_while_they_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Groups while the user is in them, policies while it carries them, by whatever path; others' joining is not."""
+    folder = ledger(tmp_path / "data", SOURCES)
+    assert main(["history", "alice", "--data", str(folder)]) == 0
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("@", "    +", "    -"))]
+    assert re.sub(r"(?m)^(@\d+)  \S+ ", r"\1", "\n".join(lines)) == PHRASES.strip()
+
+    assert main(["history", OTHER, "--data", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [change["position"] for change in told["changes"]] == [2, 9, 10, 11, 12, 13, 15, 17, 18, 20]
+    assert {change["user_name"] for change in told["changes"]} == {"bob"}
+    assert told["changes"][1]["through"] == {"group_id": "AGPA1", "group_name": "devs"}
+    assert told["changes"][2]["through"] == {"policy_id": "ANPA1", "policy_arn": OPS}
+    assert told["changes"][2]["before"] == {"default_version_id": "v1"}
+
+
+def test_every_event_that_touches_permissions_has_its_words() -> None:
+    """And the histories above have them all."""
+    lives = {type(entry) for _, entry in (*LIFE, *SOURCES) if not isinstance(entry, Attempt)}
+
+    assert set(TELLINGS) <= lives
+    assert set(TELLINGS) <= set(get_args(AnyEvent))
 
 
 def test_a_program_gets_json_in_the_order_of_the_ledger(life: Path, capfdbinary: Any) -> None:
