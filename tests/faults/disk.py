@@ -13,6 +13,7 @@ import itertools
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,8 +85,11 @@ class Disk:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Meanwhile `sqlite3.connect` opens the ledger through the record, and `os.fsync` in its folder is noted."""
-        with patch.object(sqlite3, "connect", self._connect), patch.object(os, "fsync", self._fsync):
-            yield
+        try:
+            with patch.object(sqlite3, "connect", self._connect), patch.object(os, "fsync", self._fsync):
+                yield
+        finally:
+            self._vfs.unregister()
 
     def _fsync(self, descriptor: int) -> None:
         """What the eventstore does without SQLite: it writes a file over with what it holds, or syncs the folder."""
@@ -114,7 +118,7 @@ class Disk:
 
 class _Vfs(apsw.VFS):
     def __init__(self, disk: Disk) -> None:
-        self.disk = disk
+        self.disk = weakref.proxy(disk)  # apsw keeps what was registered
         self.name = f"recorded-{next(_numbers)}"
         super().__init__(self.name, "unix")
 

@@ -1,4 +1,4 @@
-"""Whoever is cancelled, and at whatever turn: nothing stays open, nobody waits for ever, and a repeat tells what came."""
+"""Whoever is cancelled, at whatever turn: nothing stays open, nobody waits for ever, a repeat tells what came of it."""
 
 from faults.cancellation import TRIAL
 from faults.trial import broken, play

@@ -1,4 +1,4 @@
-"""An account led over HTTP is what a model in plain dicts says; what the model says is checked here where it is hard."""
+"""An account led over HTTP is what a model in plain dicts says. The hard parts of the model have tests of their own."""
 
 from faults.histories import TRIAL
 from faults.model import CHANGED, Model

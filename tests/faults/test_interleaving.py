@@ -1,4 +1,4 @@
-"""In whatever order callbacks run and whatever the log does, callers hear the truth; the trial sees where they do not."""
+"""Whatever runs first and whatever the log does, callers hear the truth; and the trial sees it where they do not."""
 
 from pathlib import Path
 from random import Random
