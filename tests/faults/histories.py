@@ -591,7 +591,7 @@ def _machine(house: House, figures: Counter[str]) -> type[History]:
 TRIAL = Trial(
     name="histories",
     about="accounts led over HTTP, with restarts, kills and rebuilds, against a model in plain dicts",
-    rounds=400,
+    rounds=450,  # some of the histories that Hypothesis draws end early, and are not counted
     play=play,
     must_be_zero=("differences",),
     must_not_be_zero=("histories", "calls", "restores", "repeats", "reads_at_instants", "restarts", "rebuilds"),
