@@ -25,7 +25,11 @@ $(VENV)/.tests: $(VENV)/.runs
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-faults: $(VENV)/.tests
+$(VENV)/.faults: $(VENV)/.tests
+	-$(BIN)/python -m pip install --quiet --only-binary atheris --editable '.[faults]'
+	touch $@
+
+faults: $(VENV)/.faults
 	PYTHONPATH=tests $(BIN)/python -m faults $(or $(ARGS),--help)
 
 clean:

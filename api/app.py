@@ -1,39 +1,80 @@
 """The routes, and what every request goes through: the guard, the caller, its answer or its refusal."""
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from typing import Final, Literal
 
+import msgspec
 from aiohttp import hdrs, web
 from multidict import istr
 
-from api import answers, aws, native
+from api import answers, aws, native, openapi
 from api.body import media_type
+from api.connections import Connections
 from api.guard import check_browser
+from api.metrics import CONTENT_TYPE, METRICS, Metrics
+from api.routes import COMMAND_ID, COMMAND_ID_CHARACTERS_MAX, Route
 from api.service import Request, Service
 from eventstore.record import timed_id
-from iam.errors import IamError, InvalidAction, ServiceFailure, ServiceUnavailable, ValidationError
+from iam.errors import AccessDenied, IamError, InvalidAction, ServiceFailure, ServiceUnavailable, ValidationError
 
 logger = logging.getLogger(__name__)
 
-HEALTH = "/healthz"
-READINESS = "/readyz"
-HEADER_BYTES_MAX = 32 * 1024
-COMMAND_ID_CHARACTERS_MAX = 128
-COMMAND_ID_HEADERS = (istr("amz-sdk-invocation-id"), istr("Idempotency-Key"))
+COMMAND_ID_HEADERS = (istr("amz-sdk-invocation-id"), istr(COMMAND_ID.name))
 
 
-def build_server(service: Service, default_account: str) -> web.Server:
+class Healthy(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    healthy: Literal[True] = True
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests are served; `read_only` names accounts with events of a newer program, and what was met."""
+
+    ready: Literal[True] = True
+    read_only: Mapping[str, str]
+
+
+HEALTH: Final = Route(
+    method="GET",
+    path="/healthz",
+    about="The process answers. Always 200.",
+    data=(Healthy,),
+    refusals=(AccessDenied,),
+)
+
+READINESS: Final = Route(
+    method="GET",
+    path="/readyz",
+    about="200 once requests are served, 503 before and after. `read_only` names the accounts, among those in memory, "
+    "that hold events of a newer program, and what was met.",
+    data=(Ready,),
+    refusals=(AccessDenied, ServiceUnavailable),
+)
+
+OPENAPI: Final = Route(
+    method="GET",
+    path="/openapi.json",
+    about="All routes for programs, in OpenAPI 3.1.",
+    other=answers.JSON,
+    refusals=(AccessDenied,),
+)
+
+ROUTES: Final = (aws.PRESENT, aws.PAST, HEALTH, READINESS, METRICS, OPENAPI, *native.ROUTES)
+"""All that there is. What is under no path of it is read as AWS's API."""
+
+_OF_ITSELF: Final = frozenset(route.path for route in (HEALTH, READINESS, METRICS, OPENAPI))
+
+
+def build_server(service: Service, default_account: str) -> Connections:
     """The HTTP server over a service, which it does not start or stop.
 
     aiohttp's server without its application: AWS's API has one path, and finding it must cost nothing.
     """
-    return web.Server(
-        Responder(service, default_account).respond,
-        access_log=None,
-        auto_decompress=False,
-        max_line_size=HEADER_BYTES_MAX,
-        max_field_size=HEADER_BYTES_MAX,
-    )
+    return Connections(Responder(service, default_account).respond)
 
 
 class Responder:
@@ -42,14 +83,20 @@ class Responder:
     def __init__(self, service: Service, default_account: str) -> None:
         self._service = service
         self._default_account = default_account
+        self._metrics = Metrics(service)
 
     async def respond(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request, and count the answer."""
+        response = await self._answer(http, timed_id(datetime.now(UTC)))
+        self._metrics.answers[response.status] += 1
+        return response
+
+    async def _answer(self, http: web.BaseRequest, request_id: str) -> web.StreamResponse:
         """Answer natively where a route of ours leads, and otherwise as AWS does."""
-        request_id = timed_id(datetime.now(UTC))
         if http.raw_path != "/":
             path = http.raw_path.partition("?")[0]
-            if path in (HEALTH, READINESS):
-                return self._condition(http, path, request_id)
+            if path in _OF_ITSELF:
+                return await self._of_itself(http, path, request_id)
             if path.startswith(native.PREFIX):
                 return await self._natively(http, path, request_id)
         return await self._as_aws(http, request_id)
@@ -63,30 +110,32 @@ class Responder:
             request = await self._request(http, request_id)
             return await aws.handle(self._service, http, request, json=json)
         except Exception as error:
-            return answers.failure(_known(error), request_id, json=json, namespace=_namespace(error))
+            return answers.failure(_known(error, request_id), request_id, json=json, namespace=_namespace(error))
 
     async def _natively(self, http: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         """A request of the native API, answered in the JSON envelope."""
         try:
             request = await self._request(http, request_id)
-            handler, named = native.find(http.method, path)
-            return await handler(self._service, http, request, named)
+            return await native.answer(self._service, http, request, path)
         except Exception as error:
-            return answers.failure(_known(error), request_id, json=True, namespace="")
+            return answers.failure(_known(error, request_id), request_id, json=True, namespace="")
 
-    def _condition(self, http: web.BaseRequest, path: str, request_id: str) -> web.Response:
-        """Whether the process answers, or whether it serves."""
+    async def _of_itself(self, http: web.BaseRequest, path: str, request_id: str) -> web.Response:
+        """What the service says of itself, to whomever and also before it is ready."""
         try:
             check_browser(http)
             if http.method != hdrs.METH_GET:
                 raise native.not_allowed(http.method, path, hdrs.METH_GET)
-            if path == READINESS and not self._service.ready:
-                raise ServiceUnavailable("The service is starting or stopping.")
-        except IamError as error:
-            return answers.failure(error, request_id, json=True, namespace="")
-        if path == HEALTH:
-            return answers.success({"healthy": True}, request_id)
-        return answers.success({"ready": True, "read_only": self._service.accounts.read_only}, request_id)
+            if path == METRICS.path:
+                return answers.answer(self._metrics.text(), CONTENT_TYPE, request_id)
+            if path == OPENAPI.path:
+                return answers.answer(_document(), answers.JSON, request_id)
+            if path == HEALTH.path:
+                return answers.success(Healthy(), request_id)
+            await self._service.check()
+            return answers.success(Ready(read_only=self._service.accounts.read_only), request_id)
+        except Exception as error:
+            return answers.failure(_known(error, request_id), request_id, json=True, namespace="")
 
     async def _request(self, http: web.BaseRequest, request_id: str) -> Request:
         check_browser(http)
@@ -101,6 +150,11 @@ class Responder:
             source_ip=http.remote or "",
             user_agent=answers.valid(headers.get(hdrs.USER_AGENT, "")),
         )
+
+
+@cache
+def _document() -> bytes:
+    return msgspec.json.encode(openapi.document(ROUTES))
 
 
 def _command_id(http: web.BaseRequest) -> str | None:
@@ -118,11 +172,11 @@ def _wants_json(http: web.BaseRequest) -> bool:
     return "application/json" in accepted or ("xml" not in accepted and media_type(http) == "application/json")
 
 
-def _known(error: Exception) -> IamError:
+def _known(error: Exception, request_id: str) -> IamError:
     """The refusal to answer with: itself, or ServiceFailure for what nobody foresaw."""
     if isinstance(error, IamError):
         return error
-    logger.error("a request failed", exc_info=error)
+    logger.error("a request failed", exc_info=error, extra={"request_id": request_id})
     return ServiceFailure("The service has failed at this request. Its log says why.")
 
 

@@ -5,7 +5,7 @@ At `/` it is of the present, at `/at/{instant}/` of the past, which can only be 
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
@@ -15,10 +15,12 @@ from api import actions, answers, pages, xml
 from api.actions import Listing, Read, Report, Start, Write
 from api.body import media_type, read_body
 from api.caller import asked_by
+from api.errors import STATUS
 from api.forms import READERS
 from api.instants import Basis
 from api.model import Operation, Scalar, load
 from api.parameters import from_form, from_json, read_form, read_json
+from api.routes import COMMAND_ID, INSTANT, Parameter, Route
 from api.service import Request, Service
 from eventstore.record import Record
 from iam.commands import Query
@@ -26,9 +28,11 @@ from iam.errors import (
     InstantIsReadOnly,
     InvalidAction,
     MalformedInput,
+    MethodNotAllowed,
     MissingAction,
     NotYetImplemented,
     ReportNotPresent,
+    RestoreConflict,
 )
 from iam.events import AnyEvent
 from iam.state import State
@@ -41,6 +45,36 @@ IAM = load("iam", "2010-05-08")
 STS = load("sts", "2011-06-15")
 
 FORM = "application/x-www-form-urlencoded"
+
+PRESENT: Final = Route(
+    method="POST",
+    path="/",
+    about="AWS's API, in XML or in the JSON envelope. GET does as well.",
+    parameters=(COMMAND_ID,),
+    data=(dict[str, Any],),
+    other=answers.XML,
+    refusals=tuple(error for error in STATUS if error not in (MethodNotAllowed, RestoreConflict, InstantIsReadOnly)),
+)
+
+PAST: Final = Route(
+    method="POST",
+    path="/at/{instant}/",
+    about="The same as of then: every action that reads, for unmodified AWS clients. The instant is an RFC 3339 time "
+    "with its offset, such as `2026-11-03T14:03:00Z` or `20261103T140300Z`, or `@position`; the colon may be "
+    "raw or percent-encoded, the last slash may be left out. Actions that write are refused as "
+    "`InstantIsReadOnly`. The headers `x-iam-ledger-position` and `x-iam-ledger-instant` say what the answer "
+    "was computed at; with JSON, `basis` does. Before an account's first record it is empty; above its head or "
+    "in the future is an error. AWS's own dates have whole seconds: `created_at` in JSON and `/v1` are exact.",
+    parameters=(
+        Parameter(
+            name="instant", meaning="an RFC 3339 time or `@position`", place="path", required=True, pattern=INSTANT
+        ),
+    ),
+    data=(dict[str, Any],),
+    other=answers.XML,
+    refusals=(*PRESENT.refusals, InstantIsReadOnly),
+)
+
 _AT = re.compile(r"(?:[a-z]+://[^/]*)?/+(?:a|%61)(?:t|%74)(?:/+([^/]*)(.*))?", re.IGNORECASE)
 
 

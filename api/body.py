@@ -1,35 +1,49 @@
 """The body of a request: all of it, within bounds of size and time, or a clear refusal."""
 
 import asyncio
+from contextlib import nullcontext
 from functools import lru_cache
 
 from aiohttp import hdrs, web
 
+from api import connections
+from api.connections import connection_of
 from iam.errors import InvalidInput, MalformedInput, RequestTimeout, RequestTooLarge
 
 BODY_BYTES_MAX = 1024 * 1024  # aiohttp's own bound on what `read` takes in
-BODY_SECONDS_MAX = 8.0
+SMALL_BODY_BYTES_MAX = 64 * 1024  # any number of these may arrive at once
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
-    """Read the body. Raises RequestTooLarge, RequestTimeout, or InvalidInput for a compressed one."""
+    """Read the body.
+
+    Raises RequestTooLarge, RequestTimeout, InvalidInput for a compressed one, and ServiceUnavailable where too many
+    large ones are arriving.
+    """
     if not request.body_exists:
         return b""
     encoding = request.headers.get(hdrs.CONTENT_ENCODING)
     if encoding is not None and encoding.lower() != "identity":
         raise InvalidInput(f"A body with Content-Encoding {encoding} is not read: send it as it is.")
+    length = request.content_length  # None where it comes in chunks
+    if length is not None and length > BODY_BYTES_MAX:
+        raise _too_large()
     try:
         if request.content.is_eof():  # all of it came with the headers; nothing to wait for
             body = request.content.read_nowait()
             if len(body) > BODY_BYTES_MAX:
                 raise _too_large()
             return body
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await request.read()
+        connection = connection_of(request)
+        small = length is not None and length <= SMALL_BODY_BYTES_MAX
+        with nullcontext() if small else connection.server.large_body():
+            async with asyncio.timeout_at(connection.due):
+                return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large() from None
     except TimeoutError:
-        raise RequestTimeout(f"The request body did not arrive within {BODY_SECONDS_MAX:g} seconds.") from None
+        seconds = connections.REQUEST_SECONDS_MAX
+        raise RequestTimeout(f"The request did not arrive within {seconds:g} seconds.") from None
     except web.RequestPayloadError as error:
         raise MalformedInput(f"The request body cannot be read: {error}") from None
     except ConnectionError:

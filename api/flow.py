@@ -2,22 +2,19 @@
 
 import asyncio
 import logging
-import socket
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from struct import pack
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from api.answers import REQUEST_ID
+from api.connections import reset
 
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 64 * 1024
 STALLED_SECONDS = 60.0
-
-_RESET_AT_CLOSE = pack("ii", 1, 0)  # struct linger: on, zero seconds
 
 
 def flowing(content_type: str, request_id: str) -> web.StreamResponse:
@@ -43,7 +40,7 @@ async def finish_at_once(http: web.BaseRequest, response: web.StreamResponse) ->
     if http.transport is not None and not http.transport.is_closing():
         low, _ = http.transport.get_write_buffer_limits()
         if http.transport.get_write_buffer_size() > low:
-            _break(http)
+            reset(http.transport)
         else:
             await response.write_eof()
 
@@ -59,11 +56,12 @@ def whole_or_broken(http: web.BaseRequest, response: web.StreamResponse) -> Iter
     except BaseException as error:
         if not response.prepared:
             raise
-        _break(http)
+        if http.transport is not None and not http.transport.is_closing():
+            reset(http.transport)
         if not isinstance(error, Exception):
             raise
         if not isinstance(error, ConnectionError):  # which is the client's doing
-            logger.exception("an answer was cut off")
+            logger.exception("an answer was cut off", extra={"request_id": response.headers.get(REQUEST_ID)})
 
 
 async def _taken(writing: Awaitable[None]) -> None:
@@ -72,11 +70,3 @@ async def _taken(writing: Awaitable[None]) -> None:
             await writing
     except TimeoutError:
         raise ConnectionAbortedError("the client has stopped reading") from None
-
-
-def _break(http: web.BaseRequest) -> None:
-    """Reset the connection. A plain close would look like the end of an answer in HTTP/1.0, which has no other."""
-    if http.transport is not None and not http.transport.is_closing():
-        connection = http.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
-        http.transport.abort()

@@ -41,6 +41,11 @@ class Followers:
         self._ends: set[asyncio.Timeout] = set()
         self._closed = False
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._ends)
+
     @asynccontextmanager
     async def joined(self) -> AsyncIterator[None]:
         """Follow until the body is done, or until `close` ends it, wherever it waits.

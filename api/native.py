@@ -2,46 +2,59 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from api import answers, attachments, checkpoints, events, restores, stream, user_history, users
+from api.query_string import parameters
+from api.routes import Route
 from api.service import Request, Service
 from iam.errors import MethodNotAllowed, NoSuchEntity
 
 PREFIX = "/v1/"
 
-Named = Mapping[str, str]  # the parts of the path that a route names
-Handler = Callable[[Service, web.BaseRequest, Request, Named], Awaitable[web.StreamResponse]]
+Asked = Mapping[str, str]  # what the path and the query string say, by the names of the route's parameters
+Handler = Callable[[Service, web.BaseRequest, Request, Asked], Awaitable[web.StreamResponse]]
 
-ROUTES: Mapping[str, Handler] = {
-    "GET /v1/checkpoint": checkpoints.checkpoint,
-    "GET /v1/events": events.events,
-    "GET /v1/events/stream": stream.stream,
-    "GET /v1/events/{event}": events.event,
-    "GET /v1/policies/{arn}/attachments": attachments.attachments,
-    "GET /v1/policies/{arn}/attachments/history": attachments.history,
-    "GET /v1/users/{name}": users.user,
-    "GET /v1/users/{name}/policies": users.policies,
-    "GET /v1/users/{name}/history": user_history.history,
-    "GET /v1/users/{name}/diff": users.diff,
-    "POST /v1/users/{name}/restore": restores.restore,
-}
-"""Method and path. `{arn}` spans slashes, as ARNs have paths in them; every other name is one part of the path."""
+_HANDLERS: tuple[tuple[Route, Handler], ...] = (
+    (checkpoints.CHECKPOINT, checkpoints.checkpoint),
+    (events.EVENTS, events.events),
+    (stream.STREAM, stream.stream),
+    (events.EVENT, events.event),
+    (attachments.ATTACHMENTS, attachments.attachments),
+    (attachments.HISTORY, attachments.history),
+    (users.USER_IN_FULL, users.user),
+    (users.POLICIES, users.policies),
+    (user_history.HISTORY, user_history.history),
+    (users.DIFF, users.diff),
+    (restores.RESTORE, restores.restore),
+)
+
+ROUTES: Final = tuple(route for route, _ in _HANDLERS)
+"""In the order in which they are tried."""
 
 
-def find(method: str, path: str) -> tuple[Handler, Named]:
-    """The handler of a path as it was sent, and the parts that its route names.
+async def answer(service: Service, http: web.BaseRequest, request: Request, path: str) -> web.StreamResponse:
+    """The answer at a path, which is as it was sent.
 
-    Raises NoSuchEntity where there is none, and MethodNotAllowed where there is one for another method.
+    Raises NoSuchEntity where nothing is, MethodNotAllowed where something is for another method, ValidationError for
+    parameters that the route does not have, and what its handler raises.
     """
+    route, handler, named = _find(http.method, path)
+    return await handler(service, http, request, {**named, **parameters(http, route)})
+
+
+def _find(method: str, path: str) -> tuple[Route, Handler, Asked]:
+    """The route of a path, its handler, and the parts of the path that the route names."""
     allowed: dict[str, None] = {}
-    for known, pattern, handler in _PATTERNS:
+    for route, pattern, handler in _PATTERNS:
         if (found := pattern.fullmatch(path)) is not None:
-            if known == method:
-                return handler, {name: answers.valid(unquote(part)) for name, part in found.groupdict().items()}
-            allowed[known] = None
+            if route.method == method:
+                named = {name: answers.valid(unquote(part)) for name, part in found.groupdict().items()}
+                return route, handler, named
+            allowed[route.method] = None
     if allowed:
         raise not_allowed(method, path, ", ".join(allowed))
     raise NoSuchEntity(f"There is nothing at {method} {answers.valid(unquote(path))}.")
@@ -57,6 +70,4 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path.replace("{arn}", "(?P<arn>.+)")))
 
 
-_PATTERNS = [
-    (method, _pattern(path), handler) for route, handler in ROUTES.items() for method, path in [route.split(" ")]
-]
+_PATTERNS = [(route, _pattern(route.path), handler) for route, handler in _HANDLERS]

@@ -6,7 +6,8 @@ import logging
 import os
 import sqlite3
 from base64 import b32encode
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -21,12 +22,12 @@ from api.instants import Basis, Instant, parse_instant, resolve, resolve_project
 from api.secrets import Keeper
 from eventstore.log import Log, LogError, size
 from eventstore.notes import SigningKey
-from eventstore.record import Actor, Restored, Row, id_time, open_envelope
+from eventstore.record import Actor, Restored, Row, from_microseconds, id_time, open_envelope
 from eventstore.secrets import Secrets
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import access_keys, policies, relations
 from iam.commands import Moment
-from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable
+from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable, ValidationError
 from iam.events import AnyEvent
 from iam.identities import USER
 from iam.state import Draft, World
@@ -47,6 +48,7 @@ DOCUMENTS = ("policy_document", "assume_role_policy_document", "saml_metadata_do
 KEY_TEXTS = ("certificate_body", "certificate_chain", "ssh_public_key_body")  # or, by mistake, a private key
 SECRETS = ("password", "old_password", "new_password", "private_key", "add_private_key")  # no record tells of these
 CAUGHT_UP_SECONDS_MAX = 5.0
+CHECK_SECONDS_MAX = 2.0
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -72,6 +74,7 @@ class Service:
         digest_key: bytes,
         signing_key: SigningKey,
         secrets: Secrets,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.log = log
         self.world = world
@@ -79,26 +82,36 @@ class Service:
         self.projector = Projector(log, projections)
         self.accounts = Accounts(log, projections, world, self.projector)
         self.followers = Followers(log, self.accounts)
-        self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError)
+        self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError, clock)
         self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
         self.signing_key = signing_key  # of checkpoints
         self.keeper = Keeper(secrets)
         self.reports: dict[str, Basis] = {}  # account → of when its credential report is
+        self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._remaining: int | None = None  # records that the projections lack at the start, once that is known
         self.ready = False
         self.failed = asyncio.Event()
+        self.statistics = self._writer.statistics
+        self.commands: Counter[tuple[str, str]] = Counter()  # by action and what came of them
+        self.commands_waiting = 0
 
     async def start(self, progress: Callable[[int], None] = lambda remaining: None) -> None:
         """Catch up the projections and begin to write. `progress` hears how many records are still to be read."""
+
+        def told(remaining: int) -> None:
+            self._remaining = remaining
+            progress(remaining)
+
         try:
-            await self._catch_up(progress)
+            await self._catch_up(told)
         except sqlite3.DatabaseError as error:
             if isinstance(error, LogError):  # the projections may be well
                 raise
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
-            await self._catch_up(progress)
+            await self._catch_up(told)
         await self.keeper.start(self._unnamed)
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
@@ -117,6 +130,31 @@ class Service:
         progress(await self.projector.reconcile())
         await self.projector.catch_up(progress)
 
+    @property
+    def lag(self) -> int:
+        """How many records are not projected yet, also at the start."""
+        return self.projector.remaining if self.ready else self._remaining or 0
+
+    async def check(self) -> None:
+        """Return if the service can do all of its work. Raises ServiceUnavailable, saying what it cannot do and why.
+
+        What can be read is answered all the same once `ready` is set.
+        """
+        if self._stopping or self.failed.is_set():
+            raise ServiceUnavailable("The service is stopping.")
+        if not self.ready:
+            left = f": {self._remaining} records are still to be read into the projections" if self._remaining else ""
+            raise ServiceUnavailable(f"The service is starting{left}.")
+        try:
+            async with asyncio.timeout(CHECK_SECONDS_MAX):
+                await self._writer.check()
+        except Unavailable as error:
+            raise ServiceUnavailable(f"The ledger cannot be written: {error}. What it holds can be read.") from error
+        except TimeoutError:
+            raise ServiceUnavailable("The ledger cannot be written: the disk does not answer.") from None
+        if self.projector.trouble is not None:
+            raise ServiceUnavailable(f"The projections cannot be written: {self.projector.trouble}.")
+
     async def stop(self) -> None:
         """Finish what was accepted, then close the files."""
         self.ready, self._stopping = False, True
@@ -131,7 +169,8 @@ class Service:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Without its writer or its projector the service is none."""
         if not self._stopping:
-            logger.critical("the %s has ended", task.get_name(), exc_info=task.exception())
+            error = None if task.cancelled() else task.exception()
+            logger.critical("the %s has ended", task.get_name(), exc_info=error)
             self.ready = False
             self.failed.set()
 
@@ -166,7 +205,8 @@ class Service:
 
         told = _told(parameters)
         try:
-            answer = await self._submit(request, action, decide, actor=actor, asked=parameters, told=told)
+            submitted = self._submit(request, action, decide, actor, parameters, told)
+            answer = await self._counted(action, submitted)
         except ServiceUnavailable:  # an event may name what was made
             raise
         except IamError:
@@ -197,22 +237,34 @@ class Service:
 
         A repeat must have `asked` for the same; `told` is what the record of an attempt tells of it.
         """
-        return await self._submit(
-            request,
-            "RestoreUser",
-            decide,
-            actor=msgspec.structs.replace(request.caller.actor, source="restore"),
-            asked=asked,
-            told=told,
-            restored_from=Restored(position=basis.position, instant=basis.instant),
-        )
+        actor = msgspec.structs.replace(request.caller.actor, source="restore")
+        restored = Restored(position=basis.position, instant=basis.instant)
+        submitting = self._submit(request, "RestoreUser", decide, actor, asked, told, restored)
+        return await self._counted("RestoreUser", submitting)
+
+    async def _counted(self, action: str, submitting: Coroutine[Any, Any, Answer[AnyEvent]]) -> Answer[AnyEvent]:
+        """Keep count of what comes of a command."""
+        outcome = "failed"
+        self.commands_waiting += 1
+        try:
+            answer = await submitting
+            outcome = "repeated" if answer.replayed else answer.records[0].outcome
+        except ServiceUnavailable:
+            outcome = "unavailable"
+            raise
+        except IamError:
+            outcome = "refused"
+            raise
+        finally:
+            self.commands_waiting -= 1
+            self.commands[action, outcome] += 1
+        return answer
 
     async def _submit(
         self,
         request: Request,
         action: str,
         decide: Callable[[Draft, Moment], list[Any]],
-        *,
         actor: Actor,
         asked: Mapping[str, Any],
         told: Mapping[str, Any],
@@ -253,10 +305,12 @@ class Service:
 
         Raises ValidationError, naming the parameter, for what is no instant of the past.
         """
-        now = datetime.now(UTC)
+        now = self._clock()
         asked = None if instant is None else parse_instant(instant, name)
         await self._settle(account, asked, now)
-        return await resolve(self.log, account, asked, now)
+        basis = await resolve(self.log, account, asked, now)
+        await self._settle_until(account, basis.instant)  # the record may be on the log, and not published yet
+        return basis
 
     async def ask(
         self, account: str, instant: str | None, question: Callable[[InstantState], T], *, wide: bool = False
@@ -269,7 +323,7 @@ class Service:
         if not self.projector.knows(account):
             basis = await self.resolve(account, instant)
             return await self.read_at(account, question, basis), basis
-        now = datetime.now(UTC)
+        now = self._clock()
         asked = None if instant is None else parse_instant(instant)
         await self._settle(account, asked, now)
         if not self.projector.knows(account):  # what was in flight is to be projected first
@@ -279,15 +333,28 @@ class Service:
             basis = resolve_projected(connection, account, asked, now)
             return question(InstantState(connection, account, self.world, basis.position)), basis
 
-        return await self.projections.read(answer) if wide else self.projections.look(answer)
+        by_position = asked is not None and asked.position is not None
+        try:
+            answered = await self.projections.read(answer) if wide else self.projections.look(answer)
+        except ValidationError:
+            if not by_position:
+                raise
+            basis = await self.resolve(account, instant)  # the log may have it by now
+            return await self.read_at(account, question, basis), basis
+        if by_position:  # what is recovered from a fault may be projected before it is published
+            await self._settle_until(account, answered[1].instant)
+        return answered
 
     async def _settle(self, account: str, asked: Instant | None, now: datetime) -> None:
         """Make the account's past final up to the instant asked for. ServiceUnavailable where that cannot be."""
         if asked is None or asked.position is None:
-            try:
-                await self._writer.settle(account, now if asked is None or asked.at is None else min(asked.at, now))
-            except Unavailable as error:
-                raise ServiceUnavailable(f"The past is not final at this moment: {error}. Ask again.") from error
+            await self._settle_until(account, now if asked is None or asked.at is None else min(asked.at, now))
+
+    async def _settle_until(self, account: str, at: datetime) -> None:
+        try:
+            await self._writer.settle(account, at)
+        except Unavailable as error:
+            raise ServiceUnavailable(f"The past is not final at this moment: {error}. Ask again.") from error
 
     async def caught_up(self, account: str, position: int) -> None:
         """Return when history knows the account's ledger up to the position. ServiceUnavailable if that takes long."""
@@ -312,12 +379,15 @@ class Service:
         """The record with this event id or position, if the account has it."""
         if which.isascii() and which.isdigit() and len(which) < 19:
             rows = await self.log.get(account, [int(which)])
-            return rows[0] if rows else None
-        recorded_at = id_time(which)
-        if recorded_at is None:
+        elif (recorded_at := id_time(which)) is not None:
+            rows = await self.log.get(account, [await self.log.position_at(account, recorded_at)])
+            rows = [row for row in rows if open_envelope(row).id == which.lower()]
+        else:
             return None
-        rows = await self.log.get(account, [await self.log.position_at(account, recorded_at)])
-        return rows[0] if rows and open_envelope(rows[0]).id == which.lower() else None
+        if not rows:
+            return None
+        await self._settle_until(account, from_microseconds(rows[0].recorded_at))
+        return rows[0]
 
     def _digest_of(self, action: str, parameters: Mapping[str, Any], actor: Actor) -> str:
         """What a repeat must share with the first call. Keyed, so that nobody can guess the parameters from it."""

@@ -7,12 +7,14 @@ nothing and sees nothing twice, whatever happened to the service meanwhile.
 import asyncio
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import hdrs, web
 from multidict import istr
 
 from api import flow
-from api.query_string import parameters
+from api.followers import FOLLOWERS_MAX
+from api.routes import Parameter, Route
 from api.service import Request, Service
 from iam.errors import ValidationError
 
@@ -23,12 +25,39 @@ _LAST_EVENT_ID = istr("Last-Event-ID")
 _BUFFERING = istr("X-Accel-Buffering")
 _POSITION = re.compile("[0-9]{1,18}", re.ASCII)
 
+STREAM: Final = Route(
+    method="GET",
+    path="/v1/events/stream",
+    about="The account's records as server-sent events, and then each new one as soon as it is durable. `id` is the "
+    "position, `event` the type of the event, or the outcome of a call that changed nothing, and `data` the record as "
+    "it is stored. A client that reconnects with a `Last-Event-ID` header, as browsers do by themselves, goes on "
+    "behind that position: nothing is lost or repeated, even if the service was killed meanwhile. A comment comes "
+    f"every {HEARTBEAT_SECONDS:g} seconds when nothing else does. A client that reads nothing for "
+    f"{flow.STALLED_SECONDS:g} seconds is dropped. There can be {FOLLOWERS_MAX:,} streams at once; one more is "
+    "answered 503.",
+    parameters=(
+        Parameter(
+            name="from",
+            meaning="`beginning`, `now`, or `@n` to begin with record n",
+            pattern="beginning|now|@[0-9]{1,18}",
+            default="beginning",
+        ),
+        Parameter(
+            name=str(_LAST_EVENT_ID),
+            meaning="the position that was seen last; then `from` does not count",
+            place="header",
+            pattern=_POSITION.pattern,
+        ),
+    ),
+    other="text/event-stream",
+)
+
 
 async def stream(
-    service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
+    service: Service, http: web.BaseRequest, request: Request, asked: Mapping[str, str]
 ) -> web.StreamResponse:
     """`GET /v1/events/stream`: records from a place on, until the client goes or the service stops."""
-    begin = parameters(http, "from").get("from", "beginning")
+    begin = asked.get("from", "beginning")
     account = request.caller.account
     head = (await service.log.head(account)).position
     seen = http.headers.get(_LAST_EVENT_ID)

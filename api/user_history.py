@@ -11,7 +11,7 @@ from aiohttp import web
 from api.events import up_to
 from api.instants import Basis, parse_bound
 from api.listings import Listing, Page
-from api.query_string import choice, parameters
+from api.routes import CURSOR, INSTANT, LIMIT, OF_A_CALL, ORDER, TABLE, USER_NAME, Parameter, Route, Table
 from api.service import Request, Service
 from api.users import flat
 from eventstore.record import Actor, Record, Restored
@@ -72,21 +72,56 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     through: Mapping[str, str] | None
 
 
+class UserHistory(msgspec.Struct, frozen=True):
+    """The users that the changes are of; the changes; the cursor of the next page, if there is more."""
+
+    users: Sequence[Holder]
+    changes: Sequence[UserChange]
+    cursor: str | None
+    basis: Basis
+
+
+HISTORY: Final = Route(
+    method="GET",
+    path="/v1/users/{name}/history",
+    about="All changes of all users that ever bore the name, or of the user with this id, oldest first: of policies, "
+    "tags, boundary, groups, name and path, creation and deletion; and what happened to their groups while they were "
+    "members, and to versions of the account's policies while they carried them: `through` names that group or policy. "
+    "Each has its record's `position`, `event_id`, times, `actor`, `source_ip`, `user_agent`, `action` and `type`, and "
+    "the things that it touched, `before` and `after` it. What a restore did has `restored_from`. `users` tells of the "
+    f"users that the changes of the page are of, with all names that they bore. {TABLE}",
+    parameters=(
+        USER_NAME,
+        Parameter(
+            name="from",
+            meaning="recorded at or after this instant, an RFC 3339 time or `@position`",
+            pattern=INSTANT,
+        ),
+        Parameter(name="to", meaning="recorded at or before this instant", pattern=INSTANT),
+        ORDER,
+        LIMIT,
+        CURSOR,
+    ),
+    data=(UserHistory,),
+    table=Table(COLUMNS, UserChange),
+    refusals=(*OF_A_CALL, NoSuchEntity),
+)
+
+
 async def history(
-    service: Service, http: web.BaseRequest, request: Request, named: Mapping[str, str]
+    service: Service, http: web.BaseRequest, request: Request, asked: Mapping[str, str]
 ) -> web.StreamResponse:
     """`GET /v1/users/{name}/history`: all changes of all users that ever bore the name, a page at a time or as a table.
 
     Changes of the groups that they were in, and of the policies that they carried, are among them. What a page costs
     follows what is on it; so it tells of the users that its changes are of, not of all others.
     """
-    asked = parameters(http, "from", "to", "order", "limit", "cursor")
-    account, name = request.caller.account, named["name"]
+    account, name = request.caller.account, asked["name"]
     query = EventQuery(
         user=name,
         since=parse_bound(asked, "from"),
         until=parse_bound(asked, "to"),
-        descending=choice(asked, "order", "asc", "desc") == "desc",
+        descending=asked.get("order") == "desc",
     )
     listing = Listing(http, asked, ("history", account, query), tuple[int, str])
     basis = await service.resolve(account, None)
@@ -95,7 +130,7 @@ async def history(
     ids = await service.projections.read(lambda connection: holders_of(connection, account, name, basis.position))
     if not ids:
         raise NoSuchEntity(f"The user with name {name} cannot be found.")
-    told: dict[str, Any] = {}  # beside the changes of a page; `find` fills it
+    users: list[Holder] = []  # that the changes of a page are of; `find` fills it
 
     first, last = await find_span(service.log, account, query)
     span = Span(first, last, query.descending)
@@ -107,14 +142,16 @@ async def history(
         found, following = await service.projections.read(places)
         rows = await service.log.get(account, sorted({position for position, _ in found}))
         records = {row.position: read_record(row.record) for row in rows}
-        changes, told["users"] = await service.projections.read(
+        changes, users[:] = await service.projections.read(
             lambda connection: _read(connection, account, service.world, found, records, basis)
         )
         if listing.format == "text/csv":
             return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], following)
         return Page(changes, following)
 
-    return await listing.answer(request.request_id, find, "changes", COLUMNS, basis, told)
+    return await listing.answer(
+        request.request_id, find, lambda rows, cursor: UserHistory(users, rows, cursor, basis), COLUMNS, basis
+    )
 
 
 def _read(

@@ -5,6 +5,7 @@ bytes, not what they say. `tests/eventstore/test_log.py` is this contract as a s
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from eventstore.record import Head, Row
@@ -36,6 +37,10 @@ class OutcomeUnknown(LogError):
 
 class Log(Protocol):
     """What a backend offers. Reads never see an append that may still be undone."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it is in, None where there is none."""
 
     async def append(self, rows: Sequence[Row]) -> None:
         """Write rows of one or more ledgers; when it returns, they are on disk.
@@ -71,6 +76,9 @@ class Log(Protocol):
 
     async def heads(self, after: str = "", limit: int = 1000) -> list[tuple[str, Head]]:
         """Accounts that have a record, and the heads of their ledgers: up to `limit` behind an account, in order."""
+
+    async def check(self) -> None:
+        """Raise NotWritten where an append would fail now, as for want of room. Leaves nothing behind."""
 
     async def reopen(self) -> None:
         """After OutcomeUnknown: let go of the medium and take hold of it anew. When that raises, try again."""

@@ -11,6 +11,8 @@ from eventstore.record import EMPTY, Head, Row, head_of
 class MemoryLog:
     """Ledgers in lists. Everything is forgotten with the process."""
 
+    path = None
+
     def __init__(self) -> None:
         self._ledgers: defaultdict[str, list[Row]] = defaultdict(list)
         self._commands: defaultdict[tuple[str, str], dict[int, Row]] = defaultdict(dict)  # by command index
@@ -67,6 +69,9 @@ class MemoryLog:
         """See Log.heads."""
         accounts = sorted(account for account in self._ledgers if account > after)[:limit]
         return [(account, head_of(self._ledgers[account][-1])) for account in accounts]
+
+    async def check(self) -> None:
+        """There is always room."""
 
     async def reopen(self) -> None:
         """Nothing to let go of."""

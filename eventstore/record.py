@@ -138,7 +138,10 @@ def open_envelope(row: Row) -> Record[dict[str, Any]]:
 
     Raises msgspec.DecodeError when the stored bytes are no record.
     """
-    return _read_any(row.record)
+    try:
+        return _read_any(row.record)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def head_of(row: Row) -> Head:

@@ -5,9 +5,12 @@ that a cancelled task could leave open. WAL with synchronous=FULL: when the stat
 have been synced. Readers use connections of their own, which see committed rows only.
 """
 
+import asyncio
+import os
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +23,10 @@ from eventstore.record import EMPTY, Head, Row, head_of
 
 APPLICATION_ID = 0x49414D4C  # "IAML"
 SCHEMA_VERSION = 1
+CHECKED_BYTES = 256 * 1024
 ROWS_PER_INSERT = 512  # 7 variables each, far below SQLite's 32,766
+PAGE_BYTES = 4096
+PAGES_PER_CHECKPOINT = 1000  # about so many go into the WAL before they are copied into the file
 
 _COLUMNS = "account, position, recorded_at, command_id, command_index, record, hash"
 _SELECT = f"SELECT {_COLUMNS} FROM records"
@@ -57,10 +63,11 @@ _WRITER_PRAGMAS = """
     PRAGMA trusted_schema = OFF;
     PRAGMA recursive_triggers = ON;
     PRAGMA cell_size_check = ON;
+    PRAGMA wal_autocheckpoint = 0;
     PRAGMA journal_size_limit = 67108864;
 """
 
-# What the writing connection may still do once it is open: read, append, and begin or end a transaction.
+# What the writing connection may still do once it is open: read, append, begin or end a transaction, copy the WAL.
 _PERMITTED = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -92,6 +99,9 @@ class SqliteLog:
         self._reader = reader
         self._writer = writer
         self._read_only = writer is None
+        self._wal_pages = 0  # about so many since they were copied last
+        self._readable = asyncio.Event()
+        self._readable.set()
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -132,17 +142,34 @@ class SqliteLog:
             raise refusal from error
         except sqlite3.Error as error:
             raise _failure(error) from error
+        await self._checkpoint(self._writer, rows)
+
+    async def _checkpoint(self, writer: aiosqlite.Connection, rows: Sequence[Row]) -> None:
+        """Copy the WAL into the file, once it is long. SQLite does so by itself, but tells nobody that a sync failed.
+
+        Raises OutcomeUnknown then: the rows are written, but nothing is acknowledged before the file is settled.
+        """
+        self._wal_pages += _pages(rows)
+        if self._wal_pages < PAGES_PER_CHECKPOINT:
+            return
+        self._wal_pages = 0
+        try:
+            await writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            if _primary(error) not in _DEFINITE:  # on a full disk the WAL stays as it is, and is copied later
+                raise OutcomeUnknown(f"the WAL could not be copied: {error}") from error
 
     async def _append_in_parts(self, writer: aiosqlite.Connection, rows: Sequence[Row]) -> None:
-        # Only the log's one writer task gets here, and no request can cancel it between BEGIN and COMMIT.
-        await writer.execute("BEGIN IMMEDIATE")
         try:
+            await writer.execute("BEGIN IMMEDIATE")
             for start in range(0, len(rows), ROWS_PER_INSERT):
                 part = rows[start : start + ROWS_PER_INSERT]
                 await writer.execute(_insert(len(part)), _values(part))
             await writer.execute("COMMIT")
         except BaseException:
-            if writer.in_transaction:
+            # Also when the writer task is cancelled: this comes behind the statement that is then under way. There is
+            # nothing to undo where BEGIN failed, or COMMIT came to its end.
+            with suppress(sqlite3.Error):
                 await writer.execute("ROLLBACK")
             raise
 
@@ -214,24 +241,43 @@ class SqliteLog:
         return [Row(*row) for row in await self._fetch(sql, values)]
 
     async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        await self._readable.wait()
         try:
             return list(await self._reader.execute_fetchall(sql, values))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: aiosqlite has no connection, as none could be made
             raise Unreadable(f"{self.path} cannot be read: {error}") from error
+
+    async def check(self) -> None:
+        """See Log.check. Takes an append's lock and lets go of it, and writes and syncs a file that has no name."""
+        if self._writer is None:
+            raise NotWritten("the log is not open for writing")
+        try:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            await self._writer.execute("ROLLBACK")
+            await asyncio.to_thread(_take_room, self.path.parent)
+        except sqlite3.Error as error:
+            raise NotWritten(str(error)) from error
+        except OSError as error:
+            raise NotWritten(f"the disk takes nothing: {error.strerror}") from error
 
     async def reopen(self) -> None:
         """See Log.reopen."""
         writer, self._writer = self._writer, None  # and so refuses to write until the file opens again
         if writer is not None:
             await writer.close()
-        if self._read_only:
-            reader = await _connect_read_only(self.path, at_rest=False)
-        else:
-            await _settle(self.path)
-            self._writer = await _connect_writer(self.path, "rw")
-            reader = await _connect_reader(self.path)
-        self._reader, former = reader, self._reader  # reads go on whatever happened above
-        await former.close()
+        self._readable.clear()  # reads wait
+        try:
+            await self._reader.close()
+            if self._read_only:
+                self._reader = await _connect_read_only(self.path, at_rest=False)
+                return
+            try:
+                await _settle(self.path)
+            finally:
+                self._reader = await _connect_reader(self.path)  # reads go on whatever happened above
+        finally:
+            self._readable.set()
+        self._writer = await _connect_writer(self.path, "rw")
 
     async def close(self) -> None:
         """See Log.close."""
@@ -247,6 +293,14 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _take_room(folder: Path) -> None:
+    """Find out whether the disk still takes as much as a large append needs. Raises OSError where it does not."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(CHECKED_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _insert(count: int) -> str:
@@ -268,6 +322,11 @@ def _values(rows: Sequence[Row]) -> list[Any]:
     return values
 
 
+def _pages(rows: Sequence[Row]) -> int:
+    """About how many pages of the file rows change: what they fill, and what they touch of the two indexes."""
+    return len(rows) + sum(len(row.record) for row in rows) // PAGE_BYTES + 3
+
+
 def _failure(error: sqlite3.Error) -> LogError:
     return NotWritten(str(error)) if _primary(error) in _DEFINITE else OutcomeUnknown(str(error))
 
@@ -279,9 +338,12 @@ def _primary(error: sqlite3.Error) -> int:
 
 
 def _authorize(action: int, *details: str | None) -> int:
-    if action in _PERMITTED or (action == sqlite3.SQLITE_INSERT and details[0] == "records"):
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_DENY
+    permitted = (
+        action in _PERMITTED
+        or (action == sqlite3.SQLITE_INSERT and details[0] == "records")
+        or (action == sqlite3.SQLITE_PRAGMA and details[0] == "wal_checkpoint")
+    )
+    return sqlite3.SQLITE_OK if permitted else sqlite3.SQLITE_DENY
 
 
 async def _connect_writer(path: Path, mode: str) -> aiosqlite.Connection:
@@ -298,15 +360,29 @@ async def _connect_writer(path: Path, mode: str) -> aiosqlite.Connection:
 
 
 async def _settle(path: Path) -> None:
-    """Write what the WAL holds into the file itself, and sync it.
+    """Have on disk what the file and its WAL read as. Nobody else may have them open.
 
-    A sync that failed may have marked pages clean that never reached the disk; copying them writes them again.
+    Pages that a sync failed for are taken for clean and never written again, unless somebody writes them again. So
+    the WAL is written over with what it holds; then all of it, also what was copied before, is copied into the file.
     """
+    await asyncio.to_thread(_write_again, path.with_name(path.name + "-wal"))
     async with aiosqlite.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None) as connection:
-        await connection.executescript("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+        # EXCLUSIVE: SQLite reads the WAL from its start and trusts no index of what was copied.
+        await connection.executescript(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000;"
+        )
         [(busy, _, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:
-            raise sqlite3.OperationalError("the WAL could not be settled: another connection reads it")
+            raise sqlite3.OperationalError("the WAL could not be settled: another program has the ledger open")
+
+
+def _write_again(path: Path) -> None:
+    with suppress(FileNotFoundError), path.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 async def _is_blank(connection: aiosqlite.Connection) -> bool:

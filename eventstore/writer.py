@@ -11,6 +11,8 @@ each minute, and at the end. A crash loses the counts of a minute at most, never
 import asyncio
 import copy
 import logging
+import math
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from eventstore.attempts import Attempts
 from eventstore.drafts import Answer, Command, Draft, Pending
 from eventstore.log import DuplicateCommand, Log, NotWritten, OutcomeUnknown, WrongPosition
 from eventstore.record import Attempt, Head, Record, Row, from_microseconds, microseconds
+from eventstore.statistics import Statistics
 
 __all__ = ["Answer", "Command", "CommandMismatch", "Ledgers", "Unavailable", "Writer"]
 
@@ -34,6 +37,7 @@ COMMANDS_PER_BATCH = 256
 COMMANDS_WAITING_MAX = 10_000
 COMMANDS_REMEMBERED = 50_000  # recent command ids kept in memory, so that the usual retry never fails a batch
 ATTEMPTS_AT_APPEND = 3
+TRIED_SECONDS = 0.5  # as long as the outcome of one append tells what the next one would come to
 
 
 class Unavailable(Exception):
@@ -108,6 +112,10 @@ class Writer(Generic[S, E]):
         self._final = 0  # microseconds; a past answer was given for this time, so later records bear later ones
         self._closing = False
         self._broken = False  # an append's outcome was unknown and the log has not been reopened yet
+        self._trouble: str | None = None  # why nothing could be written when that was last tried
+        self._tried_at = -math.inf  # when that was, in seconds of the monotonic clock
+        self._asked: asyncio.Future[None] | None = None  # done when it has been tried again
+        self.statistics = Statistics()
 
     async def submit(self, command: Command[S, E]) -> Answer[E]:
         """Have a command decided and recorded; returns when its records are durable.
@@ -155,10 +163,26 @@ class Writer(Generic[S, E]):
                 raise Unavailable("it is not known whether the last records were written")
             await self._settled.wait()
 
+    async def check(self) -> None:
+        """Return if what is submitted now can be written. Raises Unavailable, saying why not.
+
+        A recent append tells; where there is none, the log is asked. So it is noticed that a log is well again, or is
+        not any more, even if nobody submits anything.
+        """
+        if self._broken or time.monotonic() - self._tried_at >= TRIED_SECONDS:
+            if self._asked is None:
+                self._asked = asyncio.get_running_loop().create_future()
+                self._wake.set()
+            await asyncio.shield(self._asked)
+        if self._trouble is not None:
+            raise Unavailable(self._trouble)
+
     async def run(self) -> None:
         """Write what is submitted, until `close`. Nobody is left waiting, even when it is cancelled."""
         try:
             while True:
+                if self._asked is not None:
+                    await self._try()
                 if self._attempts:
                     self._sum_up()
                 if self._waiting:
@@ -171,14 +195,41 @@ class Writer(Generic[S, E]):
             self._closing = True
             for pending in tuple(self._in_flight.values()):
                 self._leave(pending)
+            self._tried("the service is shutting down")
 
     def close(self) -> None:
         """Refuse what comes from now on; `run` ends when all submitted before is written, and all counts."""
         self._closing = True
         self._wake.set()
 
+    async def _try(self) -> None:
+        """Find out whether an append would succeed. Reopens the log if it has to be."""
+        try:
+            if not self._broken:
+                await self._log.check()
+                self._tried(None)
+            elif await self._recovered():
+                self._undecided.clear()  # the states were folded again, and nothing is decided on them yet
+                self._settled.set()
+                self._settled.clear()
+                self._tried(None)
+            else:
+                self._tried("the log could not be reopened")
+        except NotWritten as error:
+            self._tried(str(error))
+        except Exception as error:
+            logger.exception("the log could not be tried")
+            self._tried(str(error))
+
+    def _tried(self, trouble: str | None) -> None:
+        """It is known now whether something can be written: why not, or None as it can."""
+        self._trouble, self._tried_at = trouble, time.monotonic()
+        if self._asked is not None:
+            self._asked.set_result(None)
+            self._asked = None
+
     async def _idle(self) -> None:
-        """Wait until something is submitted, or counts are due."""
+        """Wait until something is submitted or asked, or counts are due."""
         self._wake.clear()
         seconds = self._attempts.seconds_left(self._clock()) if self._attempts else None
         timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._wake.set)
@@ -247,7 +298,7 @@ class Writer(Generic[S, E]):
             rows = [row for draft in drafts.values() for row in draft.rows]
             try:
                 if rows:
-                    await self._log.append(rows)
+                    await self._append(rows)
             except DuplicateCommand as error:
                 await self._answer_repeats(batch, error.commands)
             except WrongPosition:
@@ -255,14 +306,23 @@ class Writer(Generic[S, E]):
                     await self._ledgers.reload(account)
             except NotWritten as error:
                 logger.warning("nothing was written: %s", error)
+                self.statistics.not_written += 1
+                self._tried(str(error))
                 return _fail_all(batch, f"nothing was written: {error}")
             except OutcomeUnknown as error:
                 logger.error("the outcome of an append is unknown: %s", error)
+                self.statistics.outcome_unknown += 1
                 self._broken = True
                 return await self._settle_unknown(batch)
             else:
                 return self._publish(batch, drafts)
         return _fail_all(batch, "another process is writing to the log")
+
+    async def _append(self, rows: Sequence[Row]) -> None:
+        began = time.perf_counter()
+        await self._log.append(rows)
+        self.statistics.appended(len(rows), time.perf_counter() - began)
+        self._tried(None)
 
     async def _draft(self, batch: list[Pending[S, E]]) -> dict[str, Draft[S, E]]:
         """Decide, until each command that would only be counted is known to be new: no index will be its judge."""

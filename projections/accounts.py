@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
-from eventstore.log import Log, read_all
+from eventstore.log import Log, LogError, read_all
 from eventstore.record import Head, Record, Row, head_of
 from iam.events import AnyEvent
 from iam.state import Account, Draft, World
@@ -56,6 +56,16 @@ class Accounts:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._growth: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()  # kept by those who wait
         self.read_only: dict[str, str] = {}  # accounts with events of a newer program, and what was met
+
+    @property
+    def loaded(self) -> int:
+        """How many accounts are in memory."""
+        return len(self._loaded)
+
+    @property
+    def bytes(self) -> int:
+        """What the accounts in memory take, by an estimate."""
+        return self._bytes
 
     def present(self, account: str) -> Account | None:
         """The present of an account that is in memory."""
@@ -116,6 +126,7 @@ class Accounts:
 
     async def reload(self, account: str) -> None:
         """See Ledgers.reload."""
+        await self._verify(account)
         fresh = await self._load(account)
         loaded = self._loaded.get(account)
         if loaded is not None:
@@ -128,11 +139,21 @@ class Accounts:
     async def reload_all(self) -> None:
         """See Ledgers.reload_all."""
         for account in tuple(self._loaded):
+            await self._verify(account)
+        for account in tuple(self._loaded):
             loaded = self._loaded.get(account)  # it may have gone while another one was loading
             if loaded is not None and loaded.holds:
                 await self.reload(account)
             elif loaded is not None:
                 self._bytes -= self._loaded.pop(account).bytes
+
+    async def _verify(self, account: str) -> None:
+        """Raises LogError if the ledger has lost what was published of it last: then nothing may be put behind it."""
+        loaded = self._loaded.get(account)
+        if loaded is not None and (head := loaded.head).position:
+            rows = await self._log.get(account, [head.position])
+            if not rows or head_of(rows[0]) != head:
+                raise LogError(f"ledger {account}: record {head.position} was published and is not there any more")
 
     def _grew(self, account: str) -> None:
         """Tell those who wait for it."""

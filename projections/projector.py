@@ -56,10 +56,16 @@ class Projector:
         self._hurry = asyncio.Event()
         self._progress = asyncio.Event()
         self._closing = False
+        self.projected = 0  # records, since the start
+        self.failures = 0  # transactions that could not be written
+        self.trouble: str | None = None  # why the projections cannot be written, as long as they cannot
 
     def publish(self, account: str, records: Sequence[Record[AnyEvent]], head: Head) -> None:
         """These records are durable; `head` is the last one's."""
         tail = self._behind.get(account)
+        if tail is None and account in self._unsure:
+            self.recheck(account)  # more may be missing than these
+            return
         if tail is None:
             tail = self._behind[account] = _Tail(records[0].position, head)
         tail.head = head
@@ -79,7 +85,7 @@ class Projector:
 
         Raises UnknownEvent where they never will, as only a newer program knows what a record up to there says.
         """
-        while account in self._unsure or (account in self._behind and self._behind[account].next <= position):
+        while self._behind[account].next <= position if account in self._behind else account in self._unsure:
             self._hurry.set()
             await self._progress.wait()
         if account in self._blocked and self._blocked[account][0] <= position:
@@ -119,8 +125,12 @@ class Projector:
             await self._gather()
             try:
                 await self._project_some()
-            except Exception:
+                if not self._alone:  # every account has had its turn
+                    self.trouble = None
+            except Exception as error:
                 logger.exception("the projections could not be written; trying again")
+                self.failures += 1
+                self.trouble = str(error)
                 self._drop_waiting()
                 for account in self._behind:
                     self.recheck(account)
@@ -179,6 +189,7 @@ class Projector:
             if len(batch) >= self._batch or self._alone:
                 break
         await self._projections.write(batch, reached)
+        self.projected += len(batch)
         self._alone = max(0, self._alone - 1)
         for account, checkpoint in reached.items():
             self._advance(account, checkpoint.position)

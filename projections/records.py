@@ -36,7 +36,7 @@ def read_record(record: bytes) -> Record[AnyEvent]:
     """Decode a stored record with its event. Raises UnknownEvent, or msgspec.DecodeError for what is no record."""
     try:
         return _read(record)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise _unknown(record, error) from error
 
 
@@ -44,7 +44,7 @@ def read_event(record: bytes) -> AnyEvent | None:
     """The event of a stored record alone, which takes a third of the time. Raises as `read_record`."""
     try:
         return _read_fact(record).event
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise _unknown(record, error) from error
 
 
@@ -53,5 +53,7 @@ def _unknown(stored: bytes, error: Exception) -> UnknownEvent:
         record = msgspec.json.decode(stored, type=Record[dict[str, Any]])
     except UnicodeDecodeError as damage:
         raise msgspec.DecodeError(f"it is no text: {damage}") from damage
+    except RecursionError as damage:
+        raise msgspec.DecodeError(f"it is nested too deeply: {damage}") from damage
     kind = (record.event or {}).get("type")
     return UnknownEvent(f"ledger {record.account}, record {record.position}: event {kind}: {error}")

@@ -6,10 +6,12 @@ connections of their own, a whole question at a time, so that the event loop wai
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SCHEMA_VERSION = 5  # raise it when the tables or what is put into them change: an older file is made anew
+WAL_PAGES = 8_000  # each page is written again when they are copied
+WAL_PAGES_SPARE = 4_000  # what may still be behind when the disk gets full
+WAL_PAGE_BYTES = 4096 + 24
 READERS = 2
 READER_CACHE_KIB = 16_384
 
@@ -184,7 +189,7 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
         # Not FULL: a power cut may lose the last batches, and the ledger has them.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; each is written again at a checkpoint
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16384")  # KiB; the entries of users lie far apart
         connection.execute("PRAGMA legacy_alter_table = ON")  # a table is swapped without a look at the views
@@ -196,10 +201,20 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
             connection.execute("COMMIT")
         else:
             tables.drop_beside(connection)  # somebody was interrupted while making them
+        _reserve(path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _reserve(path: Path) -> None:
+    """Take room for the WAL at once, where the system can: on a full disk, what the ledger still took can be projected.
+
+    SQLite writes the WAL from its start again and again, and never asks how long it is.
+    """
+    with suppress(AttributeError, OSError), path.with_name(path.name + "-wal").open("r+b") as wal:
+        os.posix_fallocate(wal.fileno(), 0, (WAL_PAGES + WAL_PAGES_SPARE) * WAL_PAGE_BYTES)
 
 
 def _delete(path: Path) -> None:

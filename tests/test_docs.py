@@ -25,7 +25,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from api import native
+from api.errors import STATUS
 from eventstore.record import Record
+from iam.errors import IamError
 from iam.quotas import Quotas
 from tools import reference
 
@@ -269,19 +271,26 @@ def test_every_quota_is_in_the_operations_guide(field: str) -> None:
     assert f"| `{reference.quota_name(field)}` | {getattr(Quotas(), field):,} |" in operations()
 
 
-def test_every_parameter_of_a_native_route_is_in_the_reference(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", STATUS)
+def test_every_error_is_in_the_operations_guide(error: type[IamError]) -> None:
+    """With what it means, and what to do."""
+    told = re.escape(f"| {STATUS[error]} | `{error.code}` | {' '.join((error.__doc__ or '').split())} | ")
+    assert len(re.findall(rf"^{told}[^|]+\. \|$", operations(), re.MULTILINE)) == 1
+
+
+def test_a_native_route_takes_the_parameters_that_it_tells_of(tmp_path: Path) -> None:
     """The service itself lists the parameters that a route knows, when it is given one that it does not."""
     with served(tmp_path) as service:
         for route in native.ROUTES:
-            method, path = re.sub("{[a-z]+}", "1", route).split()
-            _, parameters = reference.ROUTES[route]
-            asked = Request(f"http://{service.address}{path}?nonsense=1", method=method)
+            path = re.sub("{[a-z]+}", "1", route.path)
+            parameters = route.named("query")
+            asked = Request(f"http://{service.address}{path}?nonsense=1", method=route.method)
             with pytest.raises(HTTPError) as refused, urlopen(asked):
                 pass
             with refused.value as answer:
                 message = json.loads(answer.read())["error"]["message"]
             known = f"There is no parameter nonsense here; there are: {', '.join(parameters)}."
-            assert message == (known if parameters else "There are no parameters here."), route
+            assert message == (known if parameters else "There are no parameters here."), route.name
 
 
 @pytest.mark.parametrize("field", [*Record.__struct_fields__])

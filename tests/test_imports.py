@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "api": {"iam", "eventstore", "projections"},
     "tools": {"iam", "eventstore", "projections", "api"},
 }
-SPEAKS_HTTP = ("api", "tools.bench", "tools.serve")
+SPEAKS_HTTP = ("api", "tools.bare", "tools.serve")
 IMPURE = {
     "asyncio",
     "concurrent",
@@ -156,7 +156,7 @@ def test_a_wrong_import_is_found(module: str, source: str) -> None:
         ("projections.store", "import sqlite3\nfrom eventstore import log\nfrom iam import events"),
         ("api.app", "from aiohttp import web\nimport iam, projections, eventstore.log"),
         ("tools.serve", "import aiohttp\nimport iam, eventstore, projections, api.app, tools.verify"),
-        ("tools.bench", "from aiohttp import ClientSession"),
+        ("tools.bare", "from aiohttp import ClientSession"),
     ],
 )
 def test_a_right_import_is_not(module: str, source: str) -> None:

@@ -70,10 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
     _flag(export, "--to", None, "recorded at or before this RFC 3339 time")
     _flag(export, "--format", "jsonl", "how records are written", choices=("jsonl", "csv", "cloudtrail"))
+    backup = _verb(verbs, "backup", "backup", "copy the ledger and the keys to a new folder DEST, and check the copy")
+    text = "a folder that is empty, or not there yet; a service may be started on it, or on a copy of it"
+    backup.add_argument("destination", metavar="DEST", type=Path, help=text)
+    _json(backup)
     bench = _verb(
         verbs, "bench", "bench", "measure this service beside a bare HTTP handler on this machine", data=False
     )
     _flag(bench, "--seconds", 3.0, "how long each measurement takes", kind=_seconds)
+    _flag(bench, "--moto", None, "a virtual environment with moto's server, to measure it too", kind=Path)
+    _flag(bench, "--ministack", None, "a virtual environment with ministack, to measure it too", kind=Path)
+    _flag(bench, "--chart", None, "a file to draw the chart into, as SVG", kind=Path)
     _flag(bench, "--events", None, "measure what a history of so many records costs instead", kind=_records)
     _flag(bench, "--data", None, "with --events, the folder that keeps the made ledgers for the next run", kind=Path)
     _json(bench)

@@ -1,168 +1,223 @@
-"""`iam-ledger bench`: durable writes and reads, side by side with a handler that does nothing but HTTP.
+"""`iam-ledger bench`: the service side by side with a handler that does nothing but HTTP, and with other servers.
 
 With `--events` it measures what a long history costs instead: see `tools/bench_history.py`.
 
-Both servers run in processes of their own and get the same requests from this one, in turns, so that a busy
-machine slows both. The ratio is what to quote; the rates are this machine's.
+All servers run in processes of their own and get the same requests from this one, in short turns, so that a busy
+machine slows all alike. The ratios are what to quote; the rates are this machine's.
 """
 
 import argparse
 import asyncio
-import sys
+import sqlite3
 import tempfile
-from collections.abc import Iterator
-from itertools import count, cycle, islice
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, closing
+from itertools import count, islice
 from pathlib import Path
+from statistics import median
 
 import msgspec
 import uvloop
-from aiohttp import web
 
-from iam.policies import is_attachable
-from tools import bench_history
-from tools.data import catalogue
-from tools.load import Measured, Run, call, in_turns, send
-from tools.servers import running, service
+from eventstore.record import Row
+from eventstore.sqlite import SqliteLog
+from tools import bench_history, load, workload
+from tools.bench_result import AUDIT, BARE, MINISTACK, MOTO, OURS, PAST, READS, WRITES, Comparison, Result
+from tools.data import DataFolder, open_log
+from tools.failure import Failure
+from tools.figures import Figure
+from tools.load import ACCOUNT, Turn, ask, get, in_turns, measured, pieces, send
+from tools.machine import machine, software
+from tools.progress import doing
+from tools.servers import bare, ministack, moto, service
 
 CONCURRENCIES = (1, 16, 64)
-USERS = 5000
-READERS = 500  # users with an inline policy and three attached ones, whom nobody changes while they are read
-FIXED_XML = (
-    b'<AttachUserPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>'
-    b"<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata></AttachUserPolicyResponse>"
-)
+STREAMS = 50
+STREAMED = 2000  # events, all of which every stream gets
+STREAM_SECONDS_MAX = 120.0
 
-
-class Row(msgspec.Struct, frozen=True):
-    """One action at one concurrency, and how its rate compares with the bare handler's of the same round."""
-
-    action: str
-    measured: Measured
-    bare: Measured
-
-    @property
-    def ratio(self) -> float:
-        """Requests per second, of the bare handler's."""
-        return self.measured.requests_per_second / (self.bare.requests_per_second or 1)
+_INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, and print a table or JSON."""
+    """Measure, and print tables or JSON. Exit status 1 if any request failed."""
     if options.events is not None:
         return bench_history.run(options)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(_bench(options.seconds, quiet=options.json))
-    if options.json:
-        print(msgspec.json.encode([{**msgspec.to_builtins(row), "ratio": row.ratio} for row in rows]).decode())
-    else:
-        print(_table(rows))
-    return 0
+    others = {name: folder for name, folder in ((MOTO, options.moto), (MINISTACK, options.ministack)) if folder}
+    try:
+        if options.chart is not None:
+            options.chart.touch()  # better known now than in some minutes
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            result = runner.run(_bench(options.seconds, others))
+        if options.chart is not None:
+            options.chart.write_text(result.chart(), encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"cannot measure: {error}") from error
+    print(result.as_json().decode() if options.json else "\n".join(result.told()))
+    return 1 if result.failed() else 0
 
 
-async def _bench(seconds: float, *, quiet: bool) -> list[Row]:
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="iam-ledger-bench-") as data:
-        async with service(Path(data)) as ours, running([sys.executable, "-m", "tools.bench"]) as bare:
-            await send(Run(64), ours.port, _create_users(), 60)
-            await send(Run(64), ours.port, _equip_readers(), 60)
-            attachments = _attach()  # goes on where the last measurement stopped: each attaches something new
-            puts = _put()
-            for concurrency in CONCURRENCIES:
-                for action, requests, alike in (
-                    ("AttachUserPolicy", attachments, _attach()),
-                    ("PutUserPolicy", puts, _put()),
-                    ("GetUserPolicy", _get_policy(), _get_policy()),
-                    ("ListAttachedUserPolicies", _list_attached(), _list_attached()),
-                ):
-                    if not quiet and sys.stderr.isatty():
-                        print(f"\r{action} at {concurrency} …\033[K", end="", file=sys.stderr)
-                    some = cycle(list(islice(alike, 64)))
-                    sides = (bare.port, some), (ours.port, requests)
-                    theirs, measured = await in_turns(concurrency, seconds, *sides)
-                    rows.append(Row(action, measured, theirs))
-    if not quiet and sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    return rows
+async def _bench(seconds: float, others: Mapping[str, Path]) -> Result:
+    versions = {name: await _version(name, folder) for name, folder in others.items()}
+    with tempfile.TemporaryDirectory(prefix="iam-ledger-bench-") as temporary:
+        data, beside = Path(temporary, "data"), Path(temporary, "beside.db")
+        async with AsyncExitStack() as stack:
+            servers = {OURS: service(data), BARE: bare()}
+            if MOTO in others:
+                servers[MOTO] = moto(others[MOTO])
+            if MINISTACK in others:
+                servers[MINISTACK] = ministack(others[MINISTACK])
+            ports = {name: (await stack.enter_async_context(server)).port for name, server in servers.items()}
+            keeping = {name: port for name, port in ports.items() if name != BARE}
+            for name, port in keeping.items():
+                with doing(f"users for {name}"):
+                    await workload.prepare(port)
+            writes = {
+                "AttachUserPolicy": {name: workload.attach() for name in ports},
+                "PutUserPolicy": {name: workload.put() for name in ports},
+                "CreateUser": {name: workload.create() for name in ports},
+            }
+            comparisons = await _compare(ports, writes, seconds)
+            for port in keeping.values():
+                await workload.check(port)
+            commit = await _beside_a_commit(ports[OURS], writes["AttachUserPolicy"][OURS], data, beside, seconds)
+            streams = await _streams(ports[OURS], writes["PutUserPolicy"][OURS])
+        with doing("rebuild"), DataFolder(data).lock():
+            rebuilt = await bench_history.rebuild_rate(DataFolder(data))
+    figures = [streams, Figure("rebuild", rebuilt, "records/s")]
+    return Result(machine(), software(), versions, comparisons, commit, figures)
 
 
-def _writer(number: int) -> str:
-    return f"user-{number % (USERS - READERS):05}"
-
-
-def _reader(number: int) -> str:
-    return f"reader-{number:05}"
-
-
-def _create_users() -> Iterator[bytes]:
-    names = [*(_writer(number) for number in range(USERS - READERS)), *(_reader(number) for number in range(READERS))]
-    return (call("CreateUser", UserName=name) for name in names)
-
-
-def _policies() -> list[str]:
-    return [policy.arn for policy in catalogue().policies() if is_attachable(policy.arn)]
-
-
-def _attach_policy(user_name: str, arn: str) -> bytes:
-    return call("AttachUserPolicy", UserName=user_name, PolicyArn=arn)
-
-
-def _put_policy(user_name: str, number: int) -> bytes:
-    statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}'
-    document = f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
-    return call("PutUserPolicy", UserName=user_name, PolicyName="reader", PolicyDocument=document)
-
-
-def _attach() -> Iterator[bytes]:
-    return (_attach_policy(_writer(n), arn) for arn in _policies() for n in range(USERS - READERS))
-
-
-def _put() -> Iterator[bytes]:
-    return (_put_policy(_writer(number), number) for number in count())
-
-
-def _equip_readers() -> Iterator[bytes]:
-    for number in range(READERS):
-        yield _put_policy(_reader(number), number)
-        for arn in _policies()[:3]:
-            yield _attach_policy(_reader(number), arn)
-
-
-def _get_policy() -> Iterator[bytes]:
-    return cycle([call("GetUserPolicy", UserName=_reader(n), PolicyName="reader") for n in range(READERS)])
-
-
-def _list_attached() -> Iterator[bytes]:
-    return cycle([call("ListAttachedUserPolicies", UserName=_reader(n)) for n in range(READERS)])
-
-
-def _table(rows: list[Row]) -> str:
-    lines = [f"{'action':26}{'clients':>8}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'bare req/s':>12}{'ratio':>8}"]
-    for row in rows:
-        m = row.measured
-        failed = f"   {m.failed} failed" if m.failed else ""
-        lines.append(
-            f"{row.action:26}{m.concurrency:8}{m.requests_per_second:9,.0f}{m.p50_ms:9.2f}{m.p99_ms:9.2f}"
-            f"{row.bare.requests_per_second:12,.0f}{row.ratio:8.2f}{failed}"
+async def _version(package: str, environment: Path) -> str:
+    """The version of a package in a virtual environment. Raises Failure where it is not there."""
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    try:
+        process = await asyncio.create_subprocess_exec(
+            environment / "bin" / "python", "-c", code, stdout=PIPE, stderr=PIPE
         )
-    return "\n".join(lines)
+    except OSError as error:
+        raise Failure(f"{environment} is no virtual environment: {error.strerror}") from error
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise Failure(f"{package} is not installed in {environment}")
+    return said.decode().strip()
 
 
-async def _serve_bare() -> None:
-    """The bare handler: reads the form, answers fixed XML."""
+async def _compare(
+    ports: Mapping[str, int], writes: Mapping[str, Mapping[str, Iterator[bytes]]], seconds: float
+) -> list[Comparison]:
+    """All requests by all numbers of clients. What no other server knows is put beside the bare handler only."""
+    first = await _head(ports[OURS])
+    alone = {name: ports[name] for name in (OURS, BARE)}
+    compared = []
+    for clients in CONCURRENCIES:
+        for name, by_side in writes.items():
+            sides = {side: (port, by_side[side]) for side, port in ports.items()}
+            compared.append(await _side_by_side(WRITES, name, clients, sides, seconds))
+        last = await _head(ports[OURS])
+        for kind, name, asked, requests in (
+            (READS, "GetUser", ports, workload.get_user()),
+            (READS, "GetUserPolicy", ports, workload.get_policy()),
+            (READS, "ListAttachedUserPolicies", ports, workload.list_attached()),
+            (PAST, "ListAttachedUserPolicies at an instant", alone, workload.list_attached_at(first, last)),
+            (PAST, "/v1/users/…/policies at an instant", alone, workload.policies_at(first, last)),
+            (AUDIT, "/v1/events of a user, a page", alone, workload.events_of_users()),
+            (AUDIT, "/v1/events of a policy, a page", alone, workload.events_of_policies()),
+        ):
+            sides = {side: (port, requests) for side, port in asked.items()}
+            compared.append(await _side_by_side(kind, name, clients, sides, seconds))
+    return compared
 
-    async def respond(request: web.Request) -> web.Response:
-        await request.post()
-        return web.Response(body=FIXED_XML, content_type="text/xml")
 
-    app = web.Application()
-    app.router.add_post("/", respond)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
-    await asyncio.Event().wait()
+async def _side_by_side(
+    kind: str, name: str, clients: int, sides: Mapping[str, tuple[int, Iterator[bytes]]], seconds: float
+) -> Comparison:
+    with doing(f"{name}, {clients} clients"):
+        found = await in_turns(clients, seconds, *sides.values())
+    return Comparison(kind, name, clients, dict(zip(sides, found, strict=True)))
 
 
-if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as bare:
-        bare.run(_serve_bare())
+async def _head(port: int) -> int:
+    """The position of the last record."""
+    answer = msgspec.json.decode(await ask(port, get("/v1/events?order=desc&limit=1")))
+    return int(answer["data"]["events"][0]["position"])
+
+
+async def _beside_a_commit(port: int, attachments: Iterator[bytes], data: Path, beside: Path, seconds: float) -> Figure:
+    """The p50 of AttachUserPolicy by one client, beside one commit of its record into a file of the same schema."""
+    async with await SqliteLog.open(beside):
+        pass
+    with doing("commits"), closing(sqlite3.connect(beside, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        turns: list[Turn] = []
+        commits: list[float] = []
+        rows: Iterator[Row] | None = None
+        for _ in range(load.TURNS):
+            turns.append(await send(1, port, attachments, seconds / load.TURNS))
+            rows = rows or _rows_like(await _last_row(data))
+            commits.append(_commit(connection, rows, seconds / load.TURNS))
+    ours = measured(1, turns)
+    name = "AttachUserPolicy, 1 client, p50"
+    return Figure(name, ours.p50_ms, "ms", "one bare SQLite commit", median(commits), ours.failed)
+
+
+async def _last_row(data: Path) -> Row:
+    async with await open_log(DataFolder(data).ledger, read_only=True) as log:
+        [row] = await log.get(ACCOUNT, [(await log.head(ACCOUNT)).position])
+        return row
+
+
+def _rows_like(row: Row) -> Iterator[Row]:
+    """Rows of the same size, one after the other, each of a new command."""
+    for position in count(1):
+        yield msgspec.structs.replace(
+            row,
+            position=position,
+            recorded_at=row.recorded_at + position,
+            command_id=f"{position:0{len(row.command_id)}}",
+        )
+
+
+def _commit(connection: sqlite3.Connection, rows: Iterator[Row], seconds: float) -> float:
+    """The median of what a commit takes, in milliseconds, over so many seconds."""
+    took = []
+    began = now = time.perf_counter()
+    while now - began < seconds:
+        values = msgspec.structs.astuple(next(rows))
+        before = time.perf_counter()
+        connection.execute(_INSERT, values)
+        now = time.perf_counter()
+        took.append((now - before) * 1000)
+    return median(took)
+
+
+async def _streams(port: int, writes: Iterator[bytes]) -> Figure:
+    """What many streams of one ledger deliver while it is written to: events per second, of all streams together."""
+    joined = [asyncio.Event() for _ in range(STREAMS)]
+    with doing("streams"):
+        try:
+            async with asyncio.timeout(STREAM_SECONDS_MAX), asyncio.TaskGroup() as group:
+                for event in joined:
+                    group.create_task(_follow(port, event))
+                for event in joined:
+                    await event.wait()
+                began = time.perf_counter()
+                writing = group.create_task(send(16, port, islice(writes, STREAMED), STREAM_SECONDS_MAX))
+            delivered = STREAMS * STREAMED / (time.perf_counter() - began)
+        except TimeoutError as error:
+            raise Failure(f"{STREAMS} streams of {STREAMED} events take over {STREAM_SECONDS_MAX:.0f} s") from error
+    name = f"{STREAMS} streams of {STREAMED:,} events, as they are written"
+    return Figure(name, delivered, "events/s", failed=writing.result().failed)
+
+
+async def _follow(port: int, joined: asyncio.Event) -> None:
+    """Follow the ledger from now on, until all events have come."""
+    events = 0
+    async with aclosing(pieces(port, get("/v1/events/stream?from=now", accept="text/event-stream"))) as answer:
+        async for piece in answer:
+            joined.set()
+            events += piece.count(b"\ndata: ")
+            if events >= STREAMED:
+                return

@@ -38,7 +38,8 @@ from projections.store import Projections
 from tools import synthetic
 from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
-from tools.load import TURNS, Measured, Run, call, get, in_turns, pieces, send
+from tools.figures import Figure
+from tools.load import TURNS, Measured, call, get, in_turns, pieces, send
 from tools.progress import Progress
 from tools.replay import fold
 from tools.servers import Server, service
@@ -66,22 +67,6 @@ TENTH = "a tenth of the history"
 NOW = "now"
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One figure, and the one that it is compared with."""
-
-    name: str
-    value: float
-    unit: str
-    compared_with: str | None = None
-    other: float | None = None
-    failed: int = 0
-
-    @property
-    def ratio(self) -> float | None:
-        """The value, of the other one; None where there is nothing to compare."""
-        return self.value / self.other if self.other else None
-
-
 class Question(msgspec.Struct, frozen=True):
     """A user that there was at an instant: once the record at the position, which came at this time, was the last."""
 
@@ -104,14 +89,14 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and print a table or JSON. Exit status 1 if any request failed."""
     with _folder(options.data) as folder:
         try:
-            lines = _measure(folder, options.events, options.seconds)
+            figures = _measure(folder, options.events, options.seconds)
         except (sqlite3.Error, msgspec.MsgspecError, UnknownEvent, OSError, EOFError) as error:
             raise Failure(f"the ledgers in {folder} cannot be measured: {error}") from error
     if options.json:
-        print(msgspec.json.encode([{**msgspec.to_builtins(line), "ratio": line.ratio} for line in lines]).decode())
+        print(msgspec.json.encode([figure.as_json() for figure in figures]).decode())
     else:
-        print("\n".join(_told(line) for line in lines))
-    return 1 if any(line.failed for line in lines) else 0
+        print("\n".join(figure.told() for figure in figures))
+    return 1 if any(figure.failed for figure in figures) else 0
 
 
 @contextmanager
@@ -126,34 +111,36 @@ def _folder(kept: Path | None) -> Iterator[Path]:
     yield kept
 
 
-def _measure(folder: Path, events: int, seconds: float) -> list[Line]:
+def _measure(folder: Path, events: int, seconds: float) -> list[Figure]:
     accounts = min(ACCOUNTS, events // RECORDS_PER_ACCOUNT)
     users = max(synthetic.ADMINS, min(USERS, events // accounts // RECORDS_PER_USER))
     sizes = (events, events // 10)
     folders = [DataFolder(folder / f"{records}-records-{accounts}-accounts-{users}-users") for records in sizes]
     _check_space(folder, folders, sizes)
-    lines = []
+    figures = []
     for data, records in zip(folders, sizes, strict=True):
         if not data.ledger.exists():
             _say(f"making a ledger of {records:,} records in {accounts} accounts of {users} users")
             with Progress(records) as progress:
                 began = time.perf_counter()
                 synthetic.make(data.folder, records, accounts, users, SEED, progress)
-                lines.append(Line(f"make {records:,} records", records / (time.perf_counter() - began), "records/s"))
+                figures.append(
+                    Figure(f"make {records:,} records", records / (time.perf_counter() - began), "records/s")
+                )
     world = World(catalogue())
     replayed, rebuilt = [], []
     for data in folders:
         _say(f"replay and rebuild of {data.folder}")
         replayed.append(asyncio.run(_replay(data, world)))
         with data.lock():
-            rebuilt.append(asyncio.run(_rebuild(data)))
-    lines.append(Line("replay", replayed[0], "records/s", TENTH, replayed[1]))
-    lines.append(Line("rebuild", rebuilt[0], "records/s", TENTH, rebuilt[1]))
+            rebuilt.append(asyncio.run(rebuild_rate(data)))
+    figures.append(Figure("replay", replayed[0], "records/s", TENTH, replayed[1]))
+    figures.append(Figure("rebuild", rebuilt[0], "records/s", TENTH, rebuilt[1]))
     large, small = (asyncio.run(_look(data, world)) for data in folders)
-    lines += _in_process(large, small, world, seconds)
+    figures += _in_process(large, small, world, seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        lines += runner.run(_over_http(large, small, world, seconds))
-    return lines
+        figures += runner.run(_over_http(large, small, world, seconds))
+    return figures
 
 
 def _check_space(folder: Path, folders: Sequence[DataFolder], sizes: Sequence[int]) -> None:
@@ -188,7 +175,7 @@ async def _replay(data: DataFolder, world: World) -> float:
             return done / (time.perf_counter() - began)
 
 
-async def _rebuild(data: DataFolder) -> float:
+async def rebuild_rate(data: DataFolder) -> float:
     """Make the projections from nothing as `iam-ledger rebuild` does. Records per second."""
     for suffix in ("", "-wal", "-shm"):
         data.projections.with_name(data.projections.name + suffix).unlink(missing_ok=True)
@@ -224,9 +211,9 @@ def _question(connection: sqlite3.Connection, world: World, account: str, positi
     return Question(account, name, position, rfc3339(from_microseconds(at)))
 
 
-def _in_process(large: Ledger, small: Ledger, world: World, seconds: float) -> list[Line]:
+def _in_process(large: Ledger, small: Ledger, world: World, seconds: float) -> list[Figure]:
     """One question at a time as the service asks it on a reading thread: each in one read transaction."""
-    lines = []
+    figures = []
     with (
         closing(connect(large.folder.projections, at_rest=False)) as of_large,
         closing(connect(small.folder.projections, at_rest=False)) as of_small,
@@ -242,12 +229,12 @@ def _in_process(large: Ledger, small: Ledger, world: World, seconds: float) -> l
             now, past, small_now, small_past = _microseconds(
                 [_asking(connection, world, read, questions) for connection, questions in sides], seconds
             )
-            lines += [
-                Line(f"in process, {name}, past", past, "µs", NOW, now),
-                Line(f"in process, {name}, past, {TENTH}", small_past, "µs", NOW, small_now),
-                Line(f"in process, {name}, past", past, "µs", TENTH, small_past),
+            figures += [
+                Figure(f"in process, {name}, past", past, "µs", NOW, now),
+                Figure(f"in process, {name}, past, {TENTH}", small_past, "µs", NOW, small_now),
+                Figure(f"in process, {name}, past", past, "µs", TENTH, small_past),
             ]
-    return lines
+    return figures
 
 
 def _attached(state: State, user_name: str) -> object:
@@ -289,8 +276,8 @@ def _microseconds(asks: Sequence[Callable[[], None]], seconds: float) -> list[fl
     return [each / count * 1e6 for each, count in zip(spent, calls, strict=True)]
 
 
-async def _over_http(large: Ledger, small: Ledger, world: World, seconds: float) -> list[Line]:
-    lines = []
+async def _over_http(large: Ledger, small: Ledger, world: World, seconds: float) -> list[Figure]:
+    figures = []
     async with AsyncExitStack() as stack:
         _say("start of the service")
         starts: list[list[float]] = [[], []]
@@ -303,25 +290,25 @@ async def _over_http(large: Ledger, small: Ledger, world: World, seconds: float)
         ]
         starts[0].append(of_large.seconds_to_ready)
         starts[1].append(of_small.seconds_to_ready)
-        lines.append(Line("start to ready", median(starts[0]), "s", TENTH, median(starts[1])))
-        lines += _memory("memory after start", of_large.megabytes(), TENTH, of_small.megabytes())
-        lines += await _policies(large, of_large.port, small, of_small.port, seconds)
-        lines += await _audit(large, of_large.port, seconds)
-        lines += await _stream(large, of_large)
+        figures.append(Figure("start to ready", median(starts[0]), "s", TENTH, median(starts[1])))
+        figures += _memory("memory after start", of_large.megabytes(), TENTH, of_small.megabytes())
+        figures += await _policies(large, of_large.port, small, of_small.port, seconds)
+        figures += await _audit(large, of_large.port, seconds)
+        figures += await _stream(large, of_large)
         empty = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iam-ledger-bench-")))
         of_empty = await stack.enter_async_context(service(empty))
-        lines.append(await _write(large, of_large.port, of_empty.port, world, seconds))
-    return lines
+        figures.append(await _write(large, of_large.port, of_empty.port, world, seconds))
+    return figures
 
 
-def _memory(name: str, megabytes: float | None, compared_with: str, other: float | None) -> list[Line]:
+def _memory(name: str, megabytes: float | None, compared_with: str, other: float | None) -> list[Figure]:
     """A line about memory, where the system tells."""
-    return [] if megabytes is None else [Line(name, megabytes, "MB", compared_with, other)]
+    return [] if megabytes is None else [Figure(name, megabytes, "MB", compared_with, other)]
 
 
-async def _policies(large: Ledger, port: int, small: Ledger, small_port: int, seconds: float) -> list[Line]:
+async def _policies(large: Ledger, port: int, small: Ledger, small_port: int, seconds: float) -> list[Figure]:
     """A user's policies now and then, in AWS's form and in ours, at many clients."""
-    lines = []
+    figures = []
     for name, ask, by_time, by_position in (
         ("ListAttachedUserPolicies", _list_now, _list_at_time, _list_at_position),
         ("/v1/users/…/policies", _sets_now, _sets_at_time, _sets_at_position),
@@ -335,21 +322,21 @@ async def _policies(large: Ledger, port: int, small: Ledger, small_port: int, se
             (small_port, [by_time(question) for question in small.past]),
         ]
         for asked, requests in sides:
-            await send(Run(CLIENTS), asked, iter(requests), WARM_UP_SECONDS)
+            await send(CLIENTS, asked, iter(requests), WARM_UP_SECONDS)
         measured = await in_turns(CLIENTS, seconds, *((asked, cycle(requests)) for asked, requests in sides))
         now, at_time, at_position, small_now, small_at_time = measured
-        lines += [
+        figures += [
             _rates(f"{name} at a time", at_time, NOW, now),
             _rates(f"{name} at a position", at_position, NOW, now),
             _rates(f"{name} at a time, {TENTH}", small_at_time, NOW, small_now),
             _rates(f"{name} at a time", at_time, TENTH, small_at_time),
         ]
-    return lines
+    return figures
 
 
-def _rates(name: str, measured: Measured, compared_with: str, other: Measured) -> Line:
+def _rates(name: str, measured: Measured, compared_with: str, other: Measured) -> Figure:
     rates = measured.requests_per_second, other.requests_per_second
-    return Line(name, rates[0], "req/s", compared_with, rates[1], measured.failed + other.failed)
+    return Figure(name, rates[0], "req/s", compared_with, rates[1], measured.failed + other.failed)
 
 
 def _list_now(question: Question) -> bytes:
@@ -380,7 +367,7 @@ def _sets_at_position(question: Question) -> bytes:
     return get(f"/v1/users/{question.user_name}/policies?at=@{question.position}", question.account)
 
 
-async def _audit(ledger: Ledger, port: int, seconds: float) -> list[Line]:
+async def _audit(ledger: Ledger, port: int, seconds: float) -> list[Figure]:
     """The first page from the beginning of a ledger, and from its end, by one client."""
     by: dict[str, tuple[list[bytes], list[bytes]]] = {}
     async with await open_log(ledger.folder.ledger, read_only=True) as log:
@@ -389,17 +376,19 @@ async def _audit(ledger: Ledger, port: int, seconds: float) -> list[Line]:
                 from_first, from_last = by.setdefault(name, ([], []))
                 from_first.append(get(f"/v1/events?{first}", account))
                 from_last.append(get(f"/v1/events?{last}&order=desc", account))
-    lines = []
+    figures = []
     for name, sides in by.items():
         _say(f"audit by {name}")
         for requests in sides:
-            await send(Run(1), port, iter(requests), WARM_UP_SECONDS)
+            await send(1, port, iter(requests), WARM_UP_SECONDS)
         first_page, last_page = await in_turns(1, seconds, *((port, cycle(requests)) for requests in sides))
         failed = first_page.failed + last_page.failed
-        lines.append(
-            Line(f"audit by {name}, at the end", last_page.p50_ms, "ms", "at the beginning", first_page.p50_ms, failed)
+        figures.append(
+            Figure(
+                f"audit by {name}, at the end", last_page.p50_ms, "ms", "at the beginning", first_page.p50_ms, failed
+            )
         )
-    return lines
+    return figures
 
 
 async def _pages(log: Log, account: str, head: int) -> list[tuple[str, str, str]]:
@@ -424,9 +413,9 @@ async def _pages(log: Log, account: str, head: int) -> list[tuple[str, str, str]
     return [requests, *((name, filters, filters) for name, filters in both.items())]
 
 
-async def _stream(ledger: Ledger, server: Server) -> list[Line]:
+async def _stream(ledger: Ledger, server: Server) -> list[Figure]:
     """Take out whole ledgers, one account after the other, and watch the memory of the service."""
-    lines = []
+    figures = []
     for name, path, accept, mark in (
         ("JSON lines", "/v1/events", "application/x-ndjson", b"\n"),
         ("server-sent events", "/v1/events/stream?from=beginning", "text/event-stream", b"\ndata: "),
@@ -440,9 +429,9 @@ async def _stream(ledger: Ledger, server: Server) -> list[Line]:
             most = max(most or 0.0, server.megabytes() or 0.0)
             if records >= STREAMED_MAX:
                 break
-        lines.append(Line(f"out as {name}, {records:,}", records / (time.perf_counter() - began), "records/s"))
-        lines += _memory(f"most memory meanwhile, {name}", before and most, "before", before)
-    return lines
+        figures.append(Figure(f"out as {name}, {records:,}", records / (time.perf_counter() - began), "records/s"))
+        figures += _memory(f"most memory meanwhile, {name}", before and most, "before", before)
+    return figures
 
 
 async def _take_out(port: int, request: bytes, mark: bytes, wanted: int) -> int:
@@ -456,7 +445,7 @@ async def _take_out(port: int, request: bytes, mark: bytes, wanted: int) -> int:
     raise Failure(f"only {records:,} of {wanted:,} records came out")
 
 
-async def _write(ledger: Ledger, port: int, empty_port: int, world: World, seconds: float) -> Line:
+async def _write(ledger: Ledger, port: int, empty_port: int, world: World, seconds: float) -> Figure:
     """Durable writes, each followed into the projections, beside those to a service without any history."""
     _say("durable writes")
     prefix = f"{WRITER}{uuid.uuid4().hex[:8]}-"  # others than in the run before
@@ -464,7 +453,7 @@ async def _write(ledger: Ledger, port: int, empty_port: int, world: World, secon
     arns = [policy.arn for policy in world.catalogue.policies() if is_attachable(policy.arn)]
     for asked in (port, empty_port):
         creations = (call("CreateUser", account=account, UserName=name) for account, name in users)
-        await send(Run(CLIENTS), asked, creations, WARM_UP_SECONDS)
+        await send(CLIENTS, asked, creations, WARM_UP_SECONDS)
 
     def attachments() -> Iterator[bytes]:
         for arn in arns:
@@ -473,15 +462,3 @@ async def _write(ledger: Ledger, port: int, empty_port: int, world: World, secon
 
     measured, empty = await in_turns(CLIENTS, seconds, (port, attachments()), (empty_port, attachments()))
     return _rates("AttachUserPolicy, durable", measured, "without any history", empty)
-
-
-def _told(line: Line) -> str:
-    """One line of the table."""
-    told = f"{line.name:62}{_figure(line.value):>9} {line.unit:10}"
-    if line.other is not None and line.ratio is not None:
-        told += f"{line.ratio:6.2f} of {_figure(line.other)} {line.unit} {line.compared_with}"
-    return f"{told}   {line.failed} failed" if line.failed else told.rstrip()
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"

@@ -27,6 +27,8 @@ from tools.failure import Failure
 
 MEMORY = "memory:"
 KEY_BYTES = 32
+DIGEST_KEY = "request-digest"
+CHECKPOINT_KEY = "checkpoint"
 SIGNING_KEY_VARIABLE = "IAM_LEDGER_CHECKPOINT_KEY"
 SECRETS_KEY_VARIABLE = "IAM_LEDGER_SECRETS_KEY"
 
@@ -40,12 +42,16 @@ class DataFolder:
         self.secrets = folder / "secrets.db"
         self.projections = folder / "projections.db"
         self._keys = folder / "keys"
+        self.keys = (self._keys / DIGEST_KEY, self._keys / CHECKPOINT_KEY)  # with the ledger, all that is precious
 
     def create(self) -> None:
-        """Make the folder if it is not there. Raises Failure where that is not allowed."""
+        """Make the folder, on disk, if it is not there. Raises Failure where that is not allowed."""
+        made = [folder for folder in (self._keys, self.folder, *self.folder.parents) if not folder.exists()]
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._keys.mkdir(mode=0o700, exist_ok=True)
+            for folder in made:
+                sync_folder(folder.parent)
         except OSError as error:
             raise Failure(f"cannot use {self.folder} for data: {error.strerror}") from error
 
@@ -69,7 +75,7 @@ class DataFolder:
 
         Raises Failure where it cannot be read or made.
         """
-        return self._key("request-digest", "or repeated calls are not recognised")
+        return self._key(DIGEST_KEY, "or repeated calls are not recognised")
 
     def signing_key(self, *, make: bool = True) -> SigningKey:
         """The key of checkpoints: the environment's, or one made at the first start like that of request digests.
@@ -77,7 +83,7 @@ class DataFolder:
         Raises Failure where it cannot be read, or made; without `make`, also where there is none.
         """
         loss = "or its checkpoints are taken for forged"
-        return _given_signing_key() or SigningKey(self._key("checkpoint", loss, make=make))
+        return _given_signing_key() or SigningKey(self._key(CHECKPOINT_KEY, loss, make=make))
 
     def secrets_key(self) -> bytes:
         """The key that secrets are sealed with: the environment's, or one made at the first start like the others.

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import gc
 import ipaddress
-import logging
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -21,10 +21,13 @@ from api.app import build_server
 from eventstore.log import LogError
 from iam.quotas import parse_quotas
 from projections.records import UnknownEvent
+from tools import logs
 from tools.data import DataFolder, open_service
 from tools.failure import Failure
 
 SHUTDOWN_SECONDS = 10.0
+CONNECTIONS_WAITING_MAX = 1024  # for the event loop to accept them
+FILES_WANTED = 4096  # descriptors: more than there can be connections, where the system allows that many
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # nearly all of it goes with its last reference; cycles are rare
 THREAD_SWITCH_SECONDS = 0.005  # the projections' thread computes now and then; requests should not wait for it
 
@@ -41,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
         parse_quotas(options.quota)
     except ValueError as error:
         raise Failure(f"--quota: {error}") from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # else each malformed request leaves a traceback
+    logs.begin()
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    _allow_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(options))
@@ -62,7 +65,7 @@ async def _serve(options: argparse.Namespace) -> int:
         runner = web.ServerRunner(build_server(service, options.account), shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, options.host, options.port)
+            site = web.TCPSite(runner, options.host, options.port, backlog=CONNECTIONS_WAITING_MAX)
             try:
                 await site.start()
             except OSError as error:
@@ -86,6 +89,14 @@ async def _serve(options: argparse.Namespace) -> int:
             service.followers.close()  # they would not end by themselves
             await runner.cleanup()
     return 0
+
+
+def _allow_files() -> None:
+    """Raise the process's own limit on open files, which is often 1,024, as far as that is allowed and of use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Progress:

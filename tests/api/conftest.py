@@ -169,8 +169,7 @@ def authorization(access_key_id: str) -> str:
 
 def unforeseen(log: str) -> list[str]:
     """The log's entries with a traceback, but for what aiohttp says of requests that are no HTTP."""
-    entries = re.split(r"^(?=[0-9]{4}-[0-9]{2}-[0-9]{2} )", log, flags=re.MULTILINE)
-    return [entry for entry in entries if "Traceback" in entry and "aiohttp.http_exceptions." not in entry]
+    return [entry for entry in log.splitlines() if "Traceback" in entry and "aiohttp.http_exceptions." not in entry]
 
 
 def next_number() -> str:

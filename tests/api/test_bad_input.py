@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import api.body
+import api.connections
 from api.app import build_server
 from api.model import load
 from iam.quotas import Quotas
@@ -112,6 +113,7 @@ BODIES: list[tuple[bytes, str]] = [
         "The request body is nested too deeply",
     ),
     (b'{"x":' * 100_000 + b"1" + b"}" * 100_000, "The request body is nested too deeply"),
+    (b'{"x":[' + b"{}," * 10_001 + b"{}]}", "The request body has more than 10000 commas"),
     ('{"Action":"CreateUser","UserName":"alice"}'.encode("utf-16"), "The request body is not"),
 ]
 
@@ -288,8 +290,8 @@ def test_a_body_cut_short_changes_nothing(known: Account, request_bytes: str) ->
 
 @pytest.fixture
 async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    """A service in this process, which waits for bodies only a moment."""
-    monkeypatch.setattr(api.body, "BODY_SECONDS_MAX", 0.2)
+    """A service in this process, which waits for requests only a moment."""
+    monkeypatch.setattr(api.connections, "REQUEST_SECONDS_MAX", 0.2)
     async with open_service(DataFolder(tmp_path), MEMORY, Quotas()) as service:
         await service.start()
         runner = web.ServerRunner(build_server(service, "123456789012"))

@@ -126,11 +126,11 @@ async def test_every_record_can_be_proven(tmp_path: Path) -> None:
     """A path leads from the hash of its stored bytes to the root of the checkpoint that comes with it."""
     async with open_service(DataFolder(tmp_path), None, Quotas()) as service:
         await service.start()
-        proof = await proof_of(service, "aws", 1)
         [row] = await service.log.get("aws", [1])
+        proof = await proof_of(service, row)
 
-    head = read(proof["checkpoint"])
-    assert (proof["leaf_index"], proof["tree_size"]) == (0, head.size) == (0, 1)
-    assert b64decode(proof["leaf_hash"]) == row.hash
-    assert is_included(row.hash, 0, head.size, decoded(proof["path"]), head.root)
-    check(proof["checkpoint"], service.signing_key.public(head.origin))
+    head = read(proof.checkpoint)
+    assert (proof.leaf_index, proof.tree_size) == (0, head.size) == (0, 1)
+    assert b64decode(proof.leaf_hash) == row.hash
+    assert is_included(row.hash, 0, head.size, decoded(proof.path), head.root)
+    check(proof.checkpoint, service.signing_key.public(head.origin))

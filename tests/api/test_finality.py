@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,14 @@ import pytest
 from api.actions import IAM
 from api.caller import unauthenticated
 from api.service import Request, Service
+from eventstore.memory import MemoryLog
+from eventstore.notes import SigningKey
+from eventstore.record import Row
+from iam import users
+from iam.commands import ListUsers
 from iam.quotas import Quotas
+from iam.state import State, World
+from projections.store import Projections
 from tools.data import DataFolder, open_service
 
 if TYPE_CHECKING:
@@ -79,6 +86,56 @@ async def test_records_are_stamped_after_every_instant_that_was_answered(
     await write(service, "CreateUser", user_name="bob")
 
     assert (await service.resolve(ACCOUNT, basis.instant.isoformat())).position == basis.position == 1
+
+
+class LateLog(MemoryLog):
+    """A log whose rows are `there` before `append` returns, which waits for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there, self.gate = asyncio.Event(), asyncio.Event()
+        self.gate.set()
+
+    async def append(self, rows: Sequence[Row]) -> None:
+        await super().append(rows)
+        self.there.set()
+        await self.gate.wait()
+
+
+@pytest.mark.parametrize("way", ["ask", "ask widely", "resolve and read"])
+async def test_a_record_on_the_log_that_is_not_answered_yet_is_waited_for(
+    tmp_path: Path, world: World, way: str
+) -> None:
+    """Whoever learns of the position from the log gets the state with that record, not the one before it."""
+    log = LateLog()
+    service = Service(log, Projections(tmp_path / "projections.db"), world, bytes(32), SigningKey(bytes(32)))
+
+    def names(state: State) -> list[str]:
+        return [user.user_name for _, user in users.list_users(state, ListUsers(), "")]
+
+    async def read() -> tuple[list[str], int]:
+        if way == "resolve and read":
+            basis = await service.resolve(ACCOUNT, "@2")
+            return await service.read_at(ACCOUNT, names, basis), basis.position
+        found, basis = await service.ask(ACCOUNT, "@2", names, wide=way == "ask widely")
+        return found, basis.position
+
+    try:
+        await service.start()
+        await write(service, "CreateUser", user_name="alice")
+        await service.caught_up(ACCOUNT, 1)
+        log.gate.clear()
+        log.there.clear()
+        writing = asyncio.create_task(write(service, "CreateUser", user_name="bob"))
+        await log.there.wait()
+        reading = asyncio.create_task(read())
+        await asyncio.wait([reading], timeout=0.1)
+        log.gate.set()
+        assert await reading == (["alice", "bob"], 2)
+        await writing
+    finally:
+        log.gate.set()
+        await service.stop()
 
 
 # The same over HTTP

@@ -118,7 +118,8 @@ def test_a_changed_field_is_named(rows_of: RowsOf, fields: dict[str, Any], expec
 
 def test_bytes_that_are_no_record_are_named(rows_of: RowsOf) -> None:
     """Whatever lies there, the auditor says so, and does not fail itself."""
-    for junk in (b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"account": '):
+    deep = b'{"event":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    for junk in (b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"account": ', b'{"account":"\xff"}', deep):
         [row] = rows_of(1)
         position, told = problem([replace(row, record=junk, hash=leaf_hash(junk))])
         assert position == 1

@@ -525,6 +525,96 @@ async def test_reopening_settles_the_wal_into_the_file(log: SqliteLog, rows_of: 
         assert connection.execute("SELECT count(*) FROM records").fetchone() == (20,)
 
 
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "second INSERT", "COMMIT"])
+async def test_a_cancelled_append_in_parts_leaves_no_transaction_open(
+    log: SqliteLog, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """The statement that is under way comes to its end on its thread, and behind it the transaction to its own."""
+    assert log._writer is not None
+    execute = log._writer.execute
+    left = ["BEGIN", "INSERT", "second INSERT", "COMMIT"].index(statement)
+
+    async def execute_and_be_cancelled(*arguments: Any) -> None:
+        nonlocal left
+        if left == 0:
+            asyncio.get_running_loop().call_soon(task.cancel)
+        left -= 1
+        await execute(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log._writer, "execute", execute_and_be_cancelled)
+        task = asyncio.ensure_future(log.append(rows_of(ROWS_PER_INSERT + 1)))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await execute("SELECT 1")  # behind all that is under way
+    assert not log._writer.in_transaction
+    assert len(await audited(log)) in (0, ROWS_PER_INSERT + 1)
+
+
+async def test_the_wal_is_copied_before_it_grows_long(
+    log: SqliteLog, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is written, the WAL starts over; SQLite itself would not say if that failed."""
+    monkeypatch.setattr(sqlite, "PAGES_PER_CHECKPOINT", 100)
+    assert await without_guard(log, "PRAGMA wal_autocheckpoint") == 0
+    for row in rows_of(400):
+        await log.append([row])
+    assert log.path.with_name("ledger.db-wal").stat().st_size < 200 * 4096
+    assert len(await audited(log)) == 400
+
+
+@pytest.mark.parametrize(("code", "told"), [(IOERR_FSYNC, True), (sqlite3.SQLITE_FULL, False)])
+async def test_only_a_copy_of_the_wal_that_was_perhaps_lost_is_told(
+    log: SqliteLog, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch, code: int, told: bool
+) -> None:
+    """After a sync that failed nothing is acknowledged before a reopen. On a full disk the WAL waits for room."""
+    rows = rows_of(2)
+
+    async def fails(*_: object) -> None:
+        raise failing(code)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "PAGES_PER_CHECKPOINT", 1)
+        patch.setattr(log._writer, "execute_fetchall", fails)
+        if told:
+            with pytest.raises(OutcomeUnknown):
+                await log.append(rows[:1])
+            await log.reopen()
+        else:
+            await log.append(rows[:1])
+    await log.append(rows[1:])
+    assert await audited(log) == rows
+
+
+async def test_reads_wait_while_the_log_is_reopened(log: SqliteLog, rows_of: RowsOf) -> None:
+    """No read fails, whenever it comes."""
+    rows = rows_of(5)
+    await log.append(rows)
+    reopened = asyncio.create_task(log.reopen())
+    reads = []
+    while not reopened.done():
+        reads.append(asyncio.create_task(log.read(ALICE)))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*reads) == [rows] * len(reads)
+    await reopened
+
+
+async def test_a_log_that_another_program_reads_is_not_settled(log: SqliteLog, rows_of: RowsOf) -> None:
+    """What was copied can only be copied again when nobody else has the file open. Until then it is only read."""
+    rows = rows_of(2)
+    await log.append(rows[:1])
+    async with await SqliteLog.open_read_only(log.path) as other:
+        assert len(await audited(other)) == 1
+        with pytest.raises(sqlite3.OperationalError, match=r"locked|another program"):
+            await log.reopen()
+        with pytest.raises(OutcomeUnknown):
+            await log.append(rows[1:])
+        assert await audited(log) == rows[:1]
+    await log.reopen()
+    await log.append(rows[1:])
+    assert await audited(log) == rows
+
+
 async def test_a_cancelled_append_leaves_no_transaction_open(log: SqliteLog, rows_of: RowsOf) -> None:
     """An append is one statement: cancelled at any step, it is whole or absent, and the next one is not kept out."""
     head = EMPTY

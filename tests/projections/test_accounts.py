@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from eventstore.log import LogError
 from eventstore.memory import MemoryLog
 from eventstore.record import Row, leaf_hash
 from iam import relations as r
@@ -86,3 +87,26 @@ async def test_an_event_of_a_newer_program_makes_the_account_read_only(
     assert "UserTeleported" in loaded.read_only[ledger.account]
     with pytest.raises(UnknownEvent):
         await loaded.hold(ledger.account)
+
+
+@pytest.mark.parametrize("holds", [0, 1], ids=["let go", "held"])
+async def test_a_ledger_that_lost_what_was_published_is_not_folded_again(
+    ledger: Any, projections: Projections, world: World, holds: int
+) -> None:
+    """A log that comes back without an acknowledged record gets no other one in its place."""
+    log, shorter = MemoryLog(), MemoryLog()
+    create(ledger, "alice")
+    create(ledger, "bob")
+    await log.append(ledger.rows)
+    await shorter.append(ledger.rows[:1])
+    loaded = accounts(log, projections, world)
+    await loaded.state(ledger.account)
+    for _ in range(holds):
+        await loaded.hold(ledger.account)
+    await loaded.reload_all()
+    await loaded.state(ledger.account)
+    loaded._log = shorter
+
+    with pytest.raises(LogError, match="record 2 was published and is not there any more"):
+        await loaded.reload_all()
+    assert (await loaded.state(ledger.account))[1].position == 2
