@@ -138,8 +138,8 @@ class UserDifference(UserDiff, frozen=True, gc=False, kw_only=True, rename={"beg
 USER_IN_FULL: Final = Route(
     method="GET",
     path="/v1/users/{name}",
-    about="Everything about a user, by name or id, at an instant: ids, names, tags, permissions boundary, policies, and "
-    "`groups` with theirs. `documents` are all that govern it, each with how it comes to the user: `via` is "
+    about="Everything about a user, by name or id, at an instant: ids, names, tags, permissions boundary, policies, "
+    "and `groups` with theirs. `documents` are all that govern it, each with how it comes to the user: `via` is "
     "`attached`, `inline` or `boundary`, and `group` the one that it comes through, or null. Each has the record that "
     "put it there, and `group` the one that made the user a member: `position`, `event_id`, `since`, `actor`, "
     "`source_ip`, `action`. A managed policy says what its default version says, which `version_id` names. `basis` is "
@@ -169,8 +169,8 @@ DIFF: Final = Route(
     "both, and `replaced` says that they are two. `created` and `deleted` mean that there is a user at one end only. "
     "Policy documents are compared statement by statement; `managed_changed` are managed policies that the user "
     "carries at both ends, by whatever path, and that say something else. `inherited_added`, `inherited_removed` and "
-    "`inherited_changed` are policies that come through groups. `from` and `to` in the answer are the position and the instant "
-    "of each end.",
+    "`inherited_changed` are policies that come through groups. `from` and `to` in the answer are the position and "
+    "the instant of each end.",
     parameters=(
         USER_NAME,
         Parameter(

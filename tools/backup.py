@@ -3,7 +3,8 @@
 The ledger is copied page by page in one read transaction, so that the copy is of one moment. Without that, SQLite would
 begin anew at each write. The service never waits for it, but its WAL grows until the copy is done.
 
-Keys are copied after the ledger: what a record needs is on disk before the record is, so the copy has it too.
+Secrets are copied before the ledger and after it, those that were there at either time: a secret is on disk before the
+record that names it, and goes after the one that ends it. Keys never change.
 """
 
 import argparse
@@ -62,8 +63,11 @@ def _make(folder: DataFolder, destination: Path) -> Backup:
     began, began_at = time.perf_counter(), datetime.now(UTC)
     with _unfinished(destination) as unfinished:
         copy = DataFolder(unfinished)
+        copy.create()
+        _copy_secrets(folder, copy)
         heads = read_undisturbed([folder.ledger], lambda at_rest: _copy_ledger(folder, copy, at_rest[folder.ledger]))
-        copied = [copy.ledger]
+        _copy_secrets(folder, copy)
+        copied = [path for path in (copy.ledger, copy.secrets) if path.exists()]
         for key, target in zip(folder.keys, copy.keys, strict=True):
             if key.exists():  # the environment may have it instead, or the folder was made of a ledger alone
                 _copy_key(key, target)
@@ -117,7 +121,6 @@ def _copy_ledger(folder: DataFolder, copy: DataFolder, at_rest: bool) -> Mapping
     May be called again, and then begins anew.
     """
     copy.ledger.unlink(missing_ok=True)
-    copy.create()
     heads = asyncio.run(_heads(folder.ledger, at_rest))
     with (
         closing(connect(folder.ledger, at_rest=at_rest)) as source,
@@ -140,6 +143,30 @@ def _copy_ledger(folder: DataFolder, copy: DataFolder, at_rest: bool) -> Mapping
             source.backup(target, pages=PAGES_PER_STEP, progress=stepped)
         os.fsync(file.fileno())
     return heads
+
+
+def _copy_secrets(folder: DataFolder, copy: DataFolder) -> None:
+    """Copy the secrets there are, to those that were copied before. An old folder has none."""
+    if not folder.secrets.exists():
+        return
+
+    def copied(at_rest: Mapping[Path, bool]) -> None:
+        with (
+            closing(connect(folder.secrets, at_rest=at_rest[folder.secrets])) as source,
+            closing(sqlite3.connect(copy.secrets, isolation_level=None)) as target,
+        ):
+            [(tables,)] = target.execute("SELECT count(*) FROM sqlite_schema")
+            if not tables:
+                return source.backup(target)
+            rows = source.execute("SELECT account, id, nonce, ciphertext FROM secrets")
+            target.execute("BEGIN")
+            target.executemany(
+                "INSERT OR IGNORE INTO secrets (account, id, nonce, ciphertext) VALUES (?, ?, ?, ?)", rows
+            )
+            target.execute("COMMIT")
+        return None
+
+    read_undisturbed([folder.secrets], copied)
 
 
 async def _heads(ledger: Path, at_rest: bool) -> dict[str, Head]:

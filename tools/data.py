@@ -42,7 +42,7 @@ class DataFolder:
         self.secrets = folder / "secrets.db"
         self.projections = folder / "projections.db"
         self._keys = folder / "keys"
-        self.keys = (self._keys / DIGEST_KEY, self._keys / CHECKPOINT_KEY)  # with the ledger, all that is precious
+        self.keys = tuple(self._keys / name for name in (DIGEST_KEY, CHECKPOINT_KEY, SECRETS_KEY))
 
     def create(self) -> None:
         """Make the folder, on disk, if it is not there. Raises Failure where that is not allowed."""

@@ -22,10 +22,11 @@ from api.service import Request, Service
 from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.record import Row
+from eventstore.secrets import Secrets
 from iam import users
-from iam.commands import ListUsers
 from iam.quotas import Quotas
 from iam.state import State, World
+from iam.users import ListUsers
 from projections.store import Projections
 from tools.data import DataFolder, open_service
 
@@ -108,7 +109,14 @@ async def test_a_record_on_the_log_that_is_not_answered_yet_is_waited_for(
 ) -> None:
     """Whoever learns of the position from the log gets the state with that record, not the one before it."""
     log = LateLog()
-    service = Service(log, Projections(tmp_path / "projections.db"), world, bytes(32), SigningKey(bytes(32)))
+    service = Service(
+        log,
+        Projections(tmp_path / "projections.db"),
+        world,
+        bytes(32),
+        SigningKey(bytes(32)),
+        await Secrets.open(None, bytes(32)),
+    )
 
     def names(state: State) -> list[str]:
         return [user.user_name for _, user in users.list_users(state, ListUsers(), "")]

@@ -18,6 +18,7 @@ from api.service import Request, Service
 from eventstore.log import NotWritten
 from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
+from eventstore.secrets import Secrets
 from iam.errors import ServiceUnavailable
 from iam.state import World
 from projections.store import Projections
@@ -191,11 +192,10 @@ def test_it_is_guarded_as_all_the_rest(fresh: Any) -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path, world: World) -> Service:
+async def service(tmp_path: Path, world: World) -> Service:
     """A service in memory, not started."""
-    return Service(
-        MemoryLog(), Projections(tmp_path / "projections.db"), world, os.urandom(32), SigningKey(os.urandom(32))
-    )
+    projections, secrets = Projections(tmp_path / "projections.db"), await Secrets.open(None, os.urandom(32))
+    return Service(MemoryLog(), projections, world, os.urandom(32), SigningKey(os.urandom(32)), secrets)
 
 
 async def create_user(service: Service, name: str) -> None:

@@ -29,11 +29,13 @@ from eventstore.sqlite import ROWS_PER_INSERT, SqliteLog
 from faults.counted_turns import CountedTurns
 from faults.quiet import quiet
 from faults.trial import Figures, Trial
-from iam import commands as c
+from iam.commands import Moment
 from iam.errors import IamError, ServiceUnavailable
-from iam.events import AnyEvent, Event, UserCreated
+from iam.events import AnyEvent, Event
+from iam.events.users import UserCreated
 from iam.relations import USERS
 from iam.state import State, World
+from iam.users import CreateUser
 from projections.store import Projections
 from tools.data import catalogue
 
@@ -48,7 +50,7 @@ Told = Answer[AnyEvent] | IamError | None  # None: it was cancelled
 Scenario = Callable[["Place", Random, int], Awaitable[bool]]
 
 
-def _create_many(state: State, command: c.CreateUser, moment: c.Moment) -> list[Event]:
+def _create_many(state: State, command: CreateUser, moment: Moment) -> list[Event]:
     """A command of so many records that the log writes them in parts."""
     return [
         UserCreated(user_id=moment.new_id("AIDA"), user_name=f"user-{number}", path="/", created_at=moment.at)
@@ -79,7 +81,9 @@ class Place:
     async def open(self) -> None:
         """Start a service."""
         log: Log = self._memory or await SqliteLog.open(self._ledger)
-        self.service = Service(log, Projections(self._projections), _world(), KEY, SigningKey(KEY))
+        self.service = Service(
+            log, Projections(self._projections), _world(), KEY, SigningKey(KEY), await Secrets.open(None, KEY)
+        )
         await self.service.start()
 
     async def reopen(self) -> None:
@@ -97,7 +101,7 @@ class Place:
         request = Request(
             caller=caller, request_id="", command_id=call.command_id, source_ip="", user_agent=call.command_id
         )
-        write = Write(c.CreateUser, _create_many) if call.many else IAM["CreateUser"]
+        write = Write(CreateUser, _create_many) if call.many else IAM["CreateUser"]
         try:
             return await self.service.write(request, "CreateUser", write, call.parameters)  # type: ignore[arg-type]
         except IamError as refusal:

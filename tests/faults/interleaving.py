@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import msgspec
-from iam.user_policies import attach_user_policy, list_attached_user_policies
 
 from api import actions
 from api.actions import Write
@@ -26,16 +25,18 @@ from eventstore.chain import follow
 from eventstore.drafts import Answer
 from eventstore.notes import SigningKey
 from eventstore.record import EMPTY, Actor, Record, microseconds, open_envelope, timed_id
+from eventstore.secrets import Secrets
 from faults.faulty_log import FaultyLog
 from faults.model import CHANGED, UNCHANGED, Asked, Model
 from faults.quiet import quiet
 from faults.seeded_loop import SeededLoop, Stuck
 from faults.trial import Figures, Trial
-from iam import commands as c
+from iam.attached_policies import AttachUserPolicy, ListAttachedUserPolicies, attach_policy, list_attached_policies
+from iam.commands import Moment
 from iam.errors import IamError, ServiceUnavailable
 from iam.events import AnyEvent, Event
 from iam.state import State, World
-from iam.users import list_users
+from iam.users import ListUsers, list_users
 from projections.store import Projections
 from tools.data import catalogue
 
@@ -56,15 +57,15 @@ Picture = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-def _attach_both(state: State, command: c.AttachUserPolicy, moment: c.Moment) -> list[Event]:
+def _attach_both(state: State, command: AttachUserPolicy, moment: Moment) -> list[Event]:
     """A command of more than one record."""
     both = [msgspec.structs.replace(command, policy_arn=arn) for arn in ARNS]
-    return [event for each in both for event in attach_user_policy(state, each, moment)]
+    return [event for each in both for event in attach_policy(state, each, moment)]
 
 
 WRITES: dict[str, Write] = {
     **{name: action for name, action in actions.IAM.items() if isinstance(action, Write)},
-    "AttachBoth": Write(c.AttachUserPolicy, _attach_both),
+    "AttachBoth": Write(AttachUserPolicy, _attach_both),
 }
 
 
@@ -135,7 +136,9 @@ class Schedule:
     async def _live(self) -> None:
         world, key = _world(), bytes(32)
         projections = Projections(self._projections)
-        self._service = Service(self._log, projections, world, key, SigningKey(key), self._now)
+        self._service = Service(
+            self._log, projections, world, key, SigningKey(key), await Secrets.open(None, key), self._now
+        )
         await self._service.start()
         for account in ACCOUNTS:
             await self._send(self._new_call(account, "CreateUser", {"user_name": NAMES[0]}))
@@ -364,14 +367,14 @@ def _picture(state: State) -> Picture:
         user.user_name: (
             user.user_id,
             {tag.key: tag.value for tag in user.tags},
-            {arn for _, arn in list_attached_user_policies(state, _attached_to(user.user_name), "")},
+            {policy.policy_arn for _, policy in list_attached_policies(state, _attached_to(user.user_name), "")},
         )
-        for _, user in list_users(state, c.ListUsers(), "")
+        for _, user in list_users(state, ListUsers(), "")
     }
 
 
-def _attached_to(name: str) -> c.ListAttachedUserPolicies:
-    return c.ListAttachedUserPolicies(user_name=name)
+def _attached_to(name: str) -> ListAttachedUserPolicies:
+    return ListAttachedUserPolicies(user_name=name)
 
 
 def _picture_of(model: Model) -> Picture:

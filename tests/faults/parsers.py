@@ -41,11 +41,11 @@ from eventstore.notes import BadNote, PublicKey, SigningKey, TreeHead, check, re
 from eventstore.record import Actor, Attempt, Record, Row, from_microseconds, id_time, open_envelope
 from faults.trial import Figures, Trial
 from iam.arns import parse_arn, policy_path_and_name
-from iam.commands import ListUsers
 from iam.document_diff import diff_documents
 from iam.documents import counted_size, validate
 from iam.errors import IamError
-from iam.events import UserCreated
+from iam.events.users import UserCreated
+from iam.users import ListUsers
 from projections.records import UnknownEvent, read_event, read_record
 
 RUNS = 200_000  # in each round

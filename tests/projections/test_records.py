@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from eventstore.record import GENESIS, Actor, Record, seal, timed_id
-from iam.events import UserCreated
+from iam.events.users import UserCreated
 from projections.records import UnknownEvent, read_event, read_record
 
 AT = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
