@@ -29,6 +29,7 @@ MEMORY = "memory:"
 KEY_BYTES = 32
 DIGEST_KEY = "request-digest"
 CHECKPOINT_KEY = "checkpoint"
+SECRETS_KEY = "secrets"
 SIGNING_KEY_VARIABLE = "IAM_LEDGER_CHECKPOINT_KEY"
 SECRETS_KEY_VARIABLE = "IAM_LEDGER_SECRETS_KEY"
 
@@ -90,7 +91,7 @@ class DataFolder:
 
         Raises Failure where it cannot be read or made.
         """
-        return _given_key(SECRETS_KEY_VARIABLE) or self._key("secrets", "or no secret can be opened")
+        return _given_key(SECRETS_KEY_VARIABLE) or self._key(SECRETS_KEY, "or no secret can be opened")
 
     def _key(self, name: str, loss: str, *, make: bool = True) -> bytes:
         path = self._keys / name

@@ -25,6 +25,7 @@ from eventstore.log import Log
 from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.record import Actor
+from eventstore.secrets import Secrets
 from eventstore.sqlite import ROWS_PER_INSERT, SqliteLog
 from faults.counted_turns import CountedTurns
 from faults.quiet import quiet
@@ -81,9 +82,8 @@ class Place:
     async def open(self) -> None:
         """Start a service."""
         log: Log = self._memory or await SqliteLog.open(self._ledger)
-        self.service = Service(
-            log, Projections(self._projections), _world(), KEY, SigningKey(KEY), await Secrets.open(None, KEY)
-        )
+        secrets = await Secrets.open(None, KEY)
+        self.service = Service(log, Projections(self._projections), _world(), KEY, SigningKey(KEY), secrets)
         await self.service.start()
 
     async def reopen(self) -> None:

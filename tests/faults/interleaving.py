@@ -136,9 +136,8 @@ class Schedule:
     async def _live(self) -> None:
         world, key = _world(), bytes(32)
         projections = Projections(self._projections)
-        self._service = Service(
-            self._log, projections, world, key, SigningKey(key), await Secrets.open(None, key), self._now
-        )
+        secrets = await Secrets.open(None, key)
+        self._service = Service(self._log, projections, world, key, SigningKey(key), secrets, self._now)
         await self._service.start()
         for account in ACCOUNTS:
             await self._send(self._new_call(account, "CreateUser", {"user_name": NAMES[0]}))
