@@ -369,7 +369,7 @@ async def _settle(path: Path) -> None:
     async with aiosqlite.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None) as connection:
         # EXCLUSIVE: SQLite reads the WAL from its start and trusts no index of what was copied.
         await connection.executescript(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000;"
+            "PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
         )
         [(busy, _, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:

@@ -83,7 +83,7 @@ def test_reading_creates_no_account(
     account.query("DeleteUser", UserName="alice")
     account.query("AttachUserPolicy", UserName="alice", PolicyArn=ADMIN)
     account.query("CreateUser", UserName="a b")
-    account.query("ListOrganizationsFeatures")
+    account.query("ListDelegationRequests")
     assert account.events() == []
     assert accounts_in(tmp_path / "data") == ["aws"]
     account.query("CreateUser", UserName="alice")

@@ -154,7 +154,7 @@ REFUSALS: list[tuple[str, dict[str, str], str]] = [
     ("DetachUserPolicy", {"UserName": "alice", "PolicyArn": ADMIN}, "NO_SUCH_ENTITY"),
     ("DeletePolicy", {"PolicyArn": ADMIN}, "ACCESS_DENIED"),
     ("CreateUser", {"UserName": "b", "PermissionsBoundary": "this-is-no-arn-at-all"}, "INVALID_INPUT"),
-    ("ListOrganizationsFeatures", {}, "NOT_IMPLEMENTED"),
+    ("ListDelegationRequests", {}, "NOT_IMPLEMENTED"),
     ("FrobUser", {}, "INVALID_ACTION"),
 ]
 

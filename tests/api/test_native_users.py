@@ -250,8 +250,8 @@ def test_the_policy_sets_are_told_as_a_table_too(alice: Account) -> None:
 
     who = {"user_id": sets["user_id"], "user_name": "alice"}
     assert [json.loads(line) for line in lines.body.splitlines()] == [
-        *({**who, "via": "attached", "group": None, **entry} for entry in sets["attached"]),
-        *({**who, "via": "inline", "group": None, **entry} for entry in sets["inline"]),
+        *({**who, "via": "attached", **entry} for entry in sets["attached"]),
+        *({**who, "via": "inline", **entry} for entry in sets["inline"]),
     ]
     for reply in (lines, table):
         assert reply.headers["x-iam-ledger-position"] == "3"

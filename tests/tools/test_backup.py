@@ -23,7 +23,7 @@ from tools.__main__ import main
 
 WRITERS = 4
 PAUSE_SECONDS = 0.01  # between the calls of a writer, or the account is full of users before the test is over
-FILES = ("keys", "keys/checkpoint", "keys/request-digest", "ledger.db")
+FILES = ("keys", "keys/checkpoint", "keys/request-digest", "keys/secrets", "ledger.db", "secrets.db")
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 Serve = Callable[..., Any]
@@ -66,7 +66,7 @@ def records(ledger: Path) -> list[tuple[Any, ...]]:
 def test_what_is_precious_is_copied_and_nothing_else(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ledger and keys as they are, for their owner only; what follows from the ledger is left out."""
+    """Ledger, secrets and keys as they are, for their owner only; what follows from the ledger is left out."""
     before = contents(data)
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
@@ -74,7 +74,7 @@ def test_what_is_precious_is_copied_and_nothing_else(
     kept = tmp_path / "kept"
     assert tuple(contents(kept)) == FILES
     assert records(kept / "ledger.db") == records(data / "ledger.db")
-    for key in FILES[1:3]:
+    for key in FILES[1:4]:
         assert (kept / key).read_bytes() == (data / key).read_bytes()
     assert [path for path in (kept, *kept.rglob("*")) if path.stat().st_mode & 0o077] == []
     assert contents(data) == before
@@ -195,6 +195,39 @@ def test_after_a_kill_the_newest_records_are_copied_from_the_wal(data: Path, ser
     assert tuple(contents(tmp_path / "kept")) == FILES
 
 
+def test_every_key_that_the_copied_ledger_names_has_its_secret(
+    data: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One made while the backup runs, and one deleted once the ledger was copied: repeated, both calls show theirs."""
+    server = serve(data)
+    made = {"early": call(server.port, "CreateAccessKey", "early", UserName="Bob")}
+    copy_ledger = backup._copy_ledger
+
+    def copy_amid_changes(*arguments: Any) -> Any:
+        made["late"] = call(server.port, "CreateAccessKey", "late", UserName="Bob")
+        heads = copy_ledger(*arguments)
+        early = made["early"]["AccessKey"]["AccessKeyId"]
+        call(server.port, "DeleteAccessKey", "delete", UserName="Bob", AccessKeyId=early)
+        return heads
+
+    monkeypatch.setattr(backup, "_copy_ledger", copy_amid_changes)
+
+    assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
+
+    restored = serve(tmp_path / "kept")
+    assert {name: call(restored.port, "CreateAccessKey", name, UserName="Bob") for name in made} == made
+
+
+def test_a_folder_from_before_there_were_secrets_is_copied(data: Path, tmp_path: Path) -> None:
+    """It has neither the file of secrets nor their key."""
+    for name in ("secrets.db", "keys/secrets"):
+        (data / name).unlink()
+
+    assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
+
+    assert tuple(contents(tmp_path / "kept")) == ("keys", "keys/checkpoint", "keys/request-digest", "ledger.db")
+
+
 def test_a_restored_ledger_beside_newer_projections_is_what_counts(
     data: Path, serve: Serve, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
@@ -302,7 +335,7 @@ def test_a_ledger_that_was_copied_without_its_keys_can_be_copied_again(data: Pat
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
 
-    assert tuple(contents(tmp_path / "kept")) == ("keys", "ledger.db")
+    assert tuple(contents(tmp_path / "kept")) == ("keys", "ledger.db", "secrets.db")
 
 
 def lose_pages(data: Path) -> None:
@@ -334,7 +367,7 @@ def test_what_is_damaged_is_no_backup(
     assert list(tmp_path.iterdir()) == [data]
 
 
-@pytest.mark.parametrize("name", ["_copy_ledger", "_copy_key", "_check", "sync_folder"])
+@pytest.mark.parametrize("name", ["_copy_secrets", "_copy_ledger", "_copy_key", "_check", "sync_folder"])
 @pytest.mark.parametrize(
     ("error", "status"),
     [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 1), (sqlite3.OperationalError("full"), 1)],

@@ -16,8 +16,9 @@ import pytest
 
 from api.actions import IAM, Write
 from api.caller import unauthenticated
-from api.checkpoints import proof_of
+from api.checkpoints import Proof, proof_of
 from api.service import Request as ServiceRequest
+from api.service import Service
 from eventstore.merkle import EMPTY_ROOT, TILE
 from eventstore.notes import SigningKey, TreeHead, read
 from eventstore.record import leaf_hash
@@ -45,11 +46,17 @@ class Kept:
         return read(self.note)
 
 
+async def first_proof(service: Service) -> Proof:
+    """The proof of the account's first record, which has a checkpoint of the whole ledger in it."""
+    [row] = await service.log.get(ACCOUNT, [1])
+    return await proof_of(service, row)
+
+
 async def taken(folder: Path) -> Kept:
     """A checkpoint of what is in the folder now."""
     async with open_service(DataFolder(folder), None, Quotas()) as service:
         await service.start()
-        note: str = (await proof_of(service, ACCOUNT, 1))["checkpoint"]
+        note = (await first_proof(service)).checkpoint
         return Kept(note, service.signing_key.public(read(note).origin).text)
 
 
@@ -389,7 +396,7 @@ def long_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 operation = IAM["CreateUser"]
                 assert isinstance(operation, Write)
                 await service.write(request, "CreateUser", operation, {"user_name": f"user-{number}"})
-            await proof_of(service, ACCOUNT, 1)
+            await first_proof(service)
 
     asyncio.run(make())
     return folder
