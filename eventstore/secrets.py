@@ -9,6 +9,7 @@ not open. Ids are never used twice.
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -43,6 +44,7 @@ _SCHEMA = f"""
 """
 
 Name = tuple[str, str]  # account and id
+Sealed = tuple[str, str, bytes, bytes]  # account, id, nonce and ciphertext
 
 
 class SecretsError(Exception):
@@ -140,6 +142,19 @@ class Secrets:
     async def close(self) -> None:
         """Close the file."""
         await self._connection.close()
+
+
+def keep_sealed(path: Path, rows: Sequence[Sealed]) -> None:
+    """Put secrets, sealed as they are, into a file that nobody has open, made if it is not there. Raises sqlite3.Error.
+
+    Those that it has already stay as they are.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        if not path.stat().st_size:
+            connection.executescript(_SCHEMA)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT OR IGNORE INTO secrets VALUES (?, ?, ?, ?)", rows)
+        connection.execute("COMMIT")
 
 
 def _bound(account: str, secret_id: str) -> bytes:

@@ -23,6 +23,7 @@ import msgspec
 
 from eventstore.log import all_heads
 from eventstore.record import Head
+from eventstore.secrets import Sealed, keep_sealed
 from iam.state import World
 from tools.auditing import audit
 from tools.data import KEY_BYTES, DataFolder, catalogue, open_log, sync_folder
@@ -147,26 +148,14 @@ def _copy_ledger(folder: DataFolder, copy: DataFolder, at_rest: bool) -> Mapping
 
 def _copy_secrets(folder: DataFolder, copy: DataFolder) -> None:
     """Copy the secrets there are, to those that were copied before. An old folder has none."""
-    if not folder.secrets.exists():
-        return
+    if folder.secrets.exists():
+        rows = read_undisturbed([folder.secrets], lambda at_rest: _sealed(folder.secrets, at_rest[folder.secrets]))
+        keep_sealed(copy.secrets, rows)
 
-    def copied(at_rest: Mapping[Path, bool]) -> None:
-        with (
-            closing(connect(folder.secrets, at_rest=at_rest[folder.secrets])) as source,
-            closing(sqlite3.connect(copy.secrets, isolation_level=None)) as target,
-        ):
-            [(tables,)] = target.execute("SELECT count(*) FROM sqlite_schema")
-            if not tables:
-                return source.backup(target)
-            rows = source.execute("SELECT account, id, nonce, ciphertext FROM secrets")
-            target.execute("BEGIN")
-            target.executemany(
-                "INSERT OR IGNORE INTO secrets (account, id, nonce, ciphertext) VALUES (?, ?, ?, ?)", rows
-            )
-            target.execute("COMMIT")
-        return None
 
-    read_undisturbed([folder.secrets], copied)
+def _sealed(secrets: Path, at_rest: bool) -> list[Sealed]:
+    with closing(connect(secrets, at_rest=at_rest)) as source:
+        return source.execute("SELECT account, id, nonce, ciphertext FROM secrets").fetchall()
 
 
 async def _heads(ledger: Path, at_rest: bool) -> dict[str, Head]:
