@@ -1,9 +1,9 @@
 """What a record speaks of, and how it is told in one row: the table behind the view `events` and the audit index."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eventstore.record import Record, id_time, microseconds
 from iam.events import AnyEvent
@@ -103,17 +103,23 @@ def caller_of(record: Record[AnyEvent]) -> tuple[str, str, str, str, str, str]:
     return actor.id, actor.arn, actor.access_key_id or "", actor.source, record.source_ip, record.user_agent
 
 
-def names_in(record: Record[AnyEvent]) -> list[str | None]:
+def names_in(record: Record[AnyEvent]) -> tuple[str | None, ...]:
     """The subjects as they are named in the record."""
-    told: Any = record.event
-    if told is not None:
-        return [getattr(told, name, None) for name in _NAMES]
+    event = record.event
+    if event is not None:
+        return tuple([name and getattr(event, name) for name in _name_fields(type(event))])
     parameters = record.attempt.parameters if record.attempt is not None else {}
-    return [parameters.get(name) for name in _NAMES]
+    return tuple([parameters.get(name) for name in _NAMES])
 
 
-def subjects_in(record: Record[AnyEvent], mentioned: Mapping[str, T]) -> Iterator[T | str | None]:
+@cache
+def _name_fields(event: type[AnyEvent]) -> tuple[str | None, ...]:
+    """For each subject, the field of a kind of event that has its name, if there is one."""
+    return tuple(name if name in event.__struct_fields__ else None for name in _NAMES)
+
+
+def subjects_in(record: Record[AnyEvent], mentioned: Mapping[str, T]) -> tuple[T | str | None, ...]:
     """What the columns of `event_rows` tell of each subject in turn: the thing that is mentioned, and its name."""
-    for kind, name in zip(SUBJECTS, names_in(record), strict=True):
-        yield mentioned.get(kind)
-        yield name
+    user, policy, group, role = names_in(record)
+    thing = mentioned.get
+    return thing(USER), user, thing(POLICY), policy, thing(GROUP), group, thing(ROLE), role

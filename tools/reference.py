@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any, Final, cast
 
 from api import actions
@@ -27,8 +27,11 @@ from api.errors import RETRY_AFTER_SECONDS, STATUS, upper_snake
 from api.model import Listing, Mapped, Member, Operation, Scalar, Shape, Structure
 from api.pages import ITEMS_PER_PAGE
 from api.routes import COMMAND_ID_CHARACTERS_MAX, Parameter
-from iam.errors import IamError, MalformedInput, ValidationError
+from iam import credential_report
+from iam.errors import IamError, MalformedInput, UnmodifiableEntity, ValidationError
+from iam.identities import ROLE, Kind
 from iam.quotas import Quotas
+from iam.tags import Tagged
 from tools.__main__ import _parser as command_line
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "api.md"
@@ -70,8 +73,9 @@ The `data` of a write has `id` (the event's id), `position`, `created_at` and `o
 `outcome` is `changed`, or `unchanged` where it was so already; such a call that is repeated within a minute is answered
 with the record of the first. `error.code` is AWS's code in upper case.
 
-**On whose account.** No signature is checked, and the access key id in the `Authorization` header names the account:
-12 digits are the root user of that account. Any other key, or none, is the root user of the default account.
+**On whose account.** No signature is checked, and the access key id in the `Authorization` header says who asks. A key
+that was made here is its user. 12 digits are the root user of that account. Any other key, or none, is the root user of
+the default account.
 
 **Exactly once.** Send `{COMMAND_ID_HEADERS[1]}` with a value of your own, up to {COMMAND_ID_CHARACTERS_MAX} ASCII
 characters; AWS SDKs send `{COMMAND_ID_HEADERS[0]}` by themselves. A repeat of a recorded call records nothing and gets
@@ -143,12 +147,12 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 def _actions() -> str:
-    """Every action, grouped by the module of the domain that decides it."""
+    """Every action, grouped by the module of the domain that it is asked of."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, action in actions.IAM.items():
-        decide = _function(action)
-        about = (inspect.getmodule(decide) or actions).__doc__ or ""
-        groups[about.partition("\n")[0].rstrip(".")].append(_action(IAM.operations[name], decide))
+        asked = _asked(action)
+        about = (inspect.getmodule(asked) or credential_report).__doc__ or ""
+        groups[about.partition("\n")[0].rstrip(".")].append(_action(IAM.operations[name], action))
     also = " or ".join(f"`{error.code}`" for error in ANY_ACTION)
     said = (
         f"{len(actions.IAM)} of {len(IAM.operations)} operations of the IAM model work. Names, limits and patterns are "
@@ -164,12 +168,26 @@ def _function(action: actions.Action) -> Callable[..., Any]:
     return action.decide if isinstance(action, actions.Write) else action.read
 
 
-def _action(operation: Operation, decide: Callable[..., Any]) -> str:
+def _asked(action: actions.Action) -> type[Any] | None:
+    """The command or query of an action. The credential report has none."""
+    match action:
+        case actions.Write():
+            return action.command
+        case actions.Read() | actions.Listing():
+            return action.query
+        case _:
+            return None
+
+
+def _action(operation: Operation, action: actions.Action) -> str:
+    decide = _function(action)
     lines = ["", f"#### {operation.name}", "", inspect.cleandoc(decide.__doc__ or ""), ""]
     lines += [line for member in _members(operation.input) for line in _member(member, member.name)]
     if results := [f"`{member.name}`" for member in _members(operation.output)]:
         lines.append(f"- answers {', '.join(results)}")
-    errors, quotas = meets(decide)
+    errors, quotas = meets(decide, _asked(action))
+    if isinstance(action, actions.Write) and action.proof is not None:
+        errors |= meets(action.proof.of, action.command)[0]
     if must_not_be_empty(operation):
         errors |= {type(empty_list())}
     told = [f"`{error.code}`" for error in STATUS if error in errors and error not in ANY_ACTION]
@@ -223,30 +241,65 @@ def quota_name(field: str) -> str:
     return field.title().replace("_", "")
 
 
-@cache
-def meets(function: Callable[..., Any]) -> tuple[frozenset[type[IamError]], frozenset[str]]:
-    """The refusals that a function of the domain names, and the quotas that it looks at, with all that it calls."""
-    return _meets(function, set())
+def meets(
+    function: Callable[..., Any], asked: type[Any] | None = None
+) -> tuple[frozenset[type[IamError]], frozenset[str]]:
+    """The refusals that a function of the domain names, and the quotas that it looks at, with all that it calls.
+
+    What the command or query says of itself (`kind`, `tagged`) goes by the same name in all functions that use it.
+    """
+    said = {name: getattr(asked, name) for name in ("kind", "tagged") if hasattr(asked, name)}
+    return _meets(function, said, set())
 
 
 def _meets(
-    function: Callable[..., Any], seen: set[Callable[..., Any]]
+    function: Callable[..., Any], said: Mapping[str, Any], seen: set[Callable[..., Any]]
 ) -> tuple[frozenset[type[IamError]], frozenset[str]]:
     seen.add(function)
     errors: set[type[IamError]] = set()
     quotas: set[str] = set()
-    known = inspect.unwrap(function).__globals__
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
-        if isinstance(node, ast.Attribute) and node.attr in Quotas.__struct_fields__:
-            quotas.add(node.attr)
-        used = known.get(node.id) if isinstance(node, ast.Name) else None
+    own = getattr(function, "__self__", None)
+    known = {**inspect.unwrap(function).__globals__, **said, **({"self": own} if own is not None else {})}
+    for node in _nodes(inspect.unwrap(function).__code__):
+        if isinstance(node, ast.Attribute):
+            quotas |= _quotas(node.attr, said)
+        used = _used(node, known)
         if isinstance(used, type) and issubclass(used, IamError):
             errors.add(used)
-        elif isinstance(used, FunctionType) and used.__module__.startswith("iam.") and used not in seen:
-            deeper = _meets(used, seen)
+        elif isinstance(used, FunctionType | MethodType) and used.__module__.startswith("iam.") and used not in seen:
+            deeper = _meets(used, said, seen)
             errors |= deeper[0]
             quotas |= deeper[1]
+    if isinstance(own, Kind) and own is not ROLE:
+        errors.discard(UnmodifiableEntity)  # no other kind has any that belong to a service
     return frozenset(errors), frozenset(quotas)
+
+
+@cache
+def _nodes(code: CodeType) -> Sequence[ast.AST]:
+    return list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(code)))))
+
+
+def _used(node: ast.AST, known: Mapping[str, Any]) -> Any:
+    """What a name stands for, or a method of an identity's kind or of what is tagged; None if that is not known."""
+    match node:
+        case ast.Name(id=name):
+            return known.get(name)
+        case ast.Attribute(value=ast.Name(id=name) | ast.Attribute(attr=name), attr=method):
+            owner = known.get(name)
+            return getattr(owner, method, None) if isinstance(owner, Kind | Tagged) else None
+        case _:
+            return None
+
+
+def _quotas(name: str, said: Mapping[str, Any]) -> set[str]:
+    """The quotas that an attribute of this name stands for: one, or that of the kind in question."""
+    if name in Quotas.__struct_fields__:
+        return {name}
+    if name in ("policies_per", "inline_size") and "kind" in said:
+        named = {field: field for field in Quotas.__struct_fields__}
+        return {getattr(Quotas, name)(SimpleNamespace(**named), said["kind"].noun)}
+    return set()
 
 
 def _missing() -> str:
