@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
     _flag(export, "--to", None, "recorded at or before this RFC 3339 time")
     _flag(export, "--format", "jsonl", "how records are written", choices=("jsonl", "csv", "cloudtrail"))
-    backup = _verb(verbs, "backup", "backup", "copy the ledger and the keys to a new folder DEST, and check the copy")
+    backup = _verb(
+        verbs, "backup", "backup", "copy the ledger, the secrets and the keys to a new folder DEST, and check the copy"
+    )
     text = "a folder that is empty, or not there yet; a service may be started on it, or on a copy of it"
     backup.add_argument("destination", metavar="DEST", type=Path, help=text)
     _json(backup)
