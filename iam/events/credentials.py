@@ -144,6 +144,18 @@ class ServiceSpecificCredentialCreated(
         yield begin(r.SECRETS, "", self.password_id, self.user_id)
 
 
+def _credential(event: "ServiceSpecificCredentialUpdated | ServiceSpecificCredentialReset") -> Change:
+    credential = r.ServiceSpecificCredential(
+        event.service_name,
+        event.service_user_name,
+        event.status,
+        event.created_at,
+        event.password_id,
+        event.expires_at,
+    )
+    return put(r.USER_SERVICE_CREDENTIALS, event.user_id, event.service_specific_credential_id, credential)
+
+
 class ServiceSpecificCredentialUpdated(
     Event, frozen=True, gc=False, kw_only=True, tag="ServiceSpecificCredentialUpdated"
 ):
@@ -161,15 +173,7 @@ class ServiceSpecificCredentialUpdated(
     expires_at: datetime | None = None
 
     def changes(self) -> Iterator[Change]:
-        credential = r.ServiceSpecificCredential(
-            self.service_name,
-            self.service_user_name,
-            self.status,
-            self.created_at,
-            self.password_id,
-            self.expires_at,
-        )
-        yield put(r.USER_SERVICE_CREDENTIALS, self.user_id, self.service_specific_credential_id, credential)
+        yield _credential(self)
 
 
 class ServiceSpecificCredentialReset(Event, frozen=True, gc=False, kw_only=True, tag="ServiceSpecificCredentialReset"):
@@ -187,15 +191,7 @@ class ServiceSpecificCredentialReset(Event, frozen=True, gc=False, kw_only=True,
     expires_at: datetime | None = None
 
     def changes(self) -> Iterator[Change]:
-        credential = r.ServiceSpecificCredential(
-            self.service_name,
-            self.service_user_name,
-            self.status,
-            self.created_at,
-            self.password_id,
-            self.expires_at,
-        )
-        yield put(r.USER_SERVICE_CREDENTIALS, self.user_id, self.service_specific_credential_id, credential)
+        yield _credential(self)
         yield end(r.SECRETS, "", self.previous_password_id)
         yield begin(r.SECRETS, "", self.password_id, self.user_id)
 

@@ -8,6 +8,10 @@ from iam.events.event import Event
 from iam.relations import Change, Tag, begin, end, end_all, put
 
 
+def _profile(event: "RoleCreated | RoleUpdated | RoleDescriptionUpdated") -> r.RoleProfile:
+    return r.RoleProfile(event.role_name, event.path, event.created_at, event.description, event.max_session_duration)
+
+
 class RoleCreated(Event, frozen=True, gc=False, kw_only=True, tag="RoleCreated"):
     """A role exists, under an id that no other role ever had or will have."""
 
@@ -22,9 +26,8 @@ class RoleCreated(Event, frozen=True, gc=False, kw_only=True, tag="RoleCreated")
     permissions_boundary: str | None = None
 
     def changes(self) -> Iterator[Change]:
-        profile = r.RoleProfile(self.role_name, self.path, self.created_at, self.description, self.max_session_duration)
         yield begin(r.ROLES, "", self.role_name.lower(), self.role_id)
-        yield begin(r.ROLE, self.role_id, "", profile)
+        yield begin(r.ROLE, self.role_id, "", _profile(self))
         yield begin(r.ROLE_TRUST, self.role_id, "", r.TrustPolicy(self.assume_role_policy_document))
         for tag in self.tags:
             yield begin(r.ROLE_TAGS, self.role_id, tag.key.lower(), tag)
@@ -44,8 +47,7 @@ class RoleUpdated(Event, frozen=True, gc=False, kw_only=True, tag="RoleUpdated")
     max_session_duration: int = 3600
 
     def changes(self) -> Iterator[Change]:
-        profile = r.RoleProfile(self.role_name, self.path, self.created_at, self.description, self.max_session_duration)
-        yield put(r.ROLE, self.role_id, "", profile)
+        yield put(r.ROLE, self.role_id, "", _profile(self))
 
 
 class RoleDescriptionUpdated(Event, frozen=True, gc=False, kw_only=True, tag="RoleDescriptionUpdated"):
@@ -60,8 +62,7 @@ class RoleDescriptionUpdated(Event, frozen=True, gc=False, kw_only=True, tag="Ro
     max_session_duration: int = 3600
 
     def changes(self) -> Iterator[Change]:
-        profile = r.RoleProfile(self.role_name, self.path, self.created_at, self.description, self.max_session_duration)
-        yield put(r.ROLE, self.role_id, "", profile)
+        yield put(r.ROLE, self.role_id, "", _profile(self))
 
 
 class AssumeRolePolicyUpdated(Event, frozen=True, gc=False, kw_only=True, tag="AssumeRolePolicyUpdated"):
