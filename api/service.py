@@ -8,6 +8,7 @@ import sqlite3
 from base64 import b32encode
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -162,9 +163,10 @@ class Service:
         await asyncio.gather(*self._tasks[:1], return_exceptions=True)
         self.projector.close()  # after the writer, which publishes to the last
         await asyncio.gather(*self._tasks[1:], return_exceptions=True)
-        await self.projections.close()
-        await self.keeper.secrets.close()
-        await self.log.close()
+        async with AsyncExitStack() as files:  # whatever goes wrong with one, the others are closed
+            files.push_async_callback(self.log.close)
+            files.push_async_callback(self.keeper.secrets.close)
+            files.push_async_callback(self.projections.close)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Without its writer or its projector the service is none."""

@@ -281,10 +281,12 @@ class SqliteLog:
 
     async def close(self) -> None:
         """See Log.close."""
-        await self._reader.close()
-        if self._writer is not None:
-            await self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            await self._reader.close()
+        finally:  # a connection that stays open keeps the process from ending
+            if writer is not None:
+                await writer.close()
 
     async def __aenter__(self) -> Self:
         return self

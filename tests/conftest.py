@@ -1,6 +1,9 @@
 """What the tests of more than one package need: the real catalogue, and an account's life made of random commands."""
 
-from collections.abc import Callable
+import faulthandler
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +37,9 @@ from iam.state import World
 from iam.tags import tag_thing, untag_thing
 from iam.users import CreateUser, DeleteUser, TagUser, UntagUser, UpdateUser
 from tools.data import catalogue
+
+THREAD_SECONDS_MAX = 5.0
+ENDING_SECONDS_MAX = 60
 
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
@@ -118,6 +124,21 @@ def _steps() -> st.SearchStrategy[Step]:
         step(put_policy, PutGroupPolicy, group_name=group, policy_name=inline, policy_document=text),
         step(delete_inline_policy, DeleteGroupPolicy, group_name=group, policy_name=inline),
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that leaves a thread behind which would keep the process from ending: an open connection of a log."""
+    yield
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(THREAD_SECONDS_MAX)
+            assert not thread.is_alive(), f"{item.nodeid} left {thread.name} running"
+
+
+def pytest_unconfigure() -> None:
+    """Tell what keeps the process from ending after the last test, and end it."""
+    faulthandler.dump_traceback_later(ENDING_SECONDS_MAX, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")

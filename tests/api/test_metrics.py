@@ -1,10 +1,9 @@
 """What `/metrics` tells Prometheus: that it is read, that the numbers are right, and that there are not ever more."""
 
-import asyncio
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +191,12 @@ def test_it_is_guarded_as_all_the_rest(fresh: Any) -> None:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, world: World) -> Service:
-    """A service in memory, not started."""
+async def service(tmp_path: Path, world: World) -> AsyncIterator[Service]:
+    """A service in memory, not started; stopped at the end."""
     projections, secrets = Projections(tmp_path / "projections.db"), await Secrets.open(None, os.urandom(32))
-    return Service(MemoryLog(), projections, world, os.urandom(32), SigningKey(os.urandom(32)), secrets)
+    service = Service(MemoryLog(), projections, world, os.urandom(32), SigningKey(os.urandom(32)), secrets)
+    yield service
+    await service.stop()
 
 
 async def create_user(service: Service, name: str) -> None:
@@ -215,28 +216,24 @@ async def create_user(service: Service, name: str) -> None:
 async def test_batches_that_could_not_be_written_are_counted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the commands that were in them."""
     await service.start()
-    try:
 
-        async def refuse(rows: object) -> None:
-            raise NotWritten("database or disk is full")
+    async def refuse(rows: object) -> None:
+        raise NotWritten("database or disk is full")
 
-        with monkeypatch.context() as patched:
-            patched.setattr(service.log, "append", refuse)
-            with pytest.raises(ServiceUnavailable):
-                await create_user(service, "alice")
+    with monkeypatch.context() as patched:
+        patched.setattr(service.log, "append", refuse)
+        with pytest.raises(ServiceUnavailable):
+            await create_user(service, "alice")
 
-        found = numbers(Metrics(service).text().decode())
-        assert value(found, "commit_failures_total", kind="not_written") == 1
-        assert value(found, "commit_failures_total", kind="outcome_unknown") == 0
-        assert value(found, "commands_total", action="CreateUser", outcome="unavailable") == 1
-    finally:
-        await service.stop()
+    found = numbers(Metrics(service).text().decode())
+    assert value(found, "commit_failures_total", kind="not_written") == 1
+    assert value(found, "commit_failures_total", kind="outcome_unknown") == 0
+    assert value(found, "commands_total", action="CreateUser", outcome="unavailable") == 1
 
 
 async def test_there_are_numbers_before_the_service_is_ready(service: Service) -> None:
     """So that one can see how it starts. A log in memory has no file."""
     found = numbers(Metrics(service).text().decode())
-    await asyncio.gather(service.projections.close(), service.log.close())
 
     assert value(found, "ready") == 0
     assert {dict(labels)["file"] for name, labels in found if name == "iam_ledger_file_bytes"} == {

@@ -30,6 +30,26 @@ async def log(ledger: Path) -> AsyncIterator[SqliteLog]:
         yield log
 
 
+async def test_a_reader_that_cannot_be_closed_does_not_keep_the_writer_open(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would keep the process from ending."""
+    log = await SqliteLog.open(ledger)
+    writer, close = log._writer, log._reader.close
+    assert writer is not None
+
+    async def fail() -> None:
+        await close()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(log._reader, "close", fail)
+    with pytest.raises(sqlite3.OperationalError):
+        await log.close()
+
+    with pytest.raises(ValueError, match="no active connection"):
+        await writer.execute("SELECT 1")
+
+
 async def audited(log: SqliteLog) -> list[Row]:
     """All rows of the one ledger, once they are known to follow from one another."""
     rows = [row async for row in read_all(log, ALICE)]
