@@ -8,7 +8,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -167,8 +167,9 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
+@lru_cache(maxsize=4096)
 def _timestamp(moment: datetime) -> str:
-    """UTC in whole seconds. ValueError for a moment without a time zone, which names no instant."""
+    """UTC in whole seconds; what is asked for often is remembered. ValueError for a moment without a time zone."""
     if moment.tzinfo is not UTC:
         if moment.tzinfo is None:
             raise ValueError(f"{moment} has no time zone")

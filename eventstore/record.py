@@ -166,8 +166,14 @@ def timed_id(at: datetime, chance: Random = _chance) -> str:
     """
     milliseconds, rest = divmod(microseconds(at), 1000)
     fraction = -(-rest * 4096 // 1000)
-    text = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | chance.getrandbits(62):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    variant = 0b10 << 14 | chance.getrandbits(14)
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031  # one is made for each request: half the time of an f-string
+        milliseconds >> 16,
+        milliseconds & 0xFFFF,
+        fraction,
+        variant,
+        chance.getrandbits(48),
+    )
 
 
 def id_time(text: str) -> int | None:

@@ -31,7 +31,7 @@ from tools.figures import Figure
 from tools.load import ACCOUNT, Turn, ask, get, in_turns, measured, pieces, send
 from tools.machine import machine, software
 from tools.progress import doing
-from tools.servers import bare, ministack, moto, service
+from tools.servers import Server, bare, ministack, moto, service
 
 CONCURRENCIES = (1, 16, 64)
 STREAMS = 50
@@ -69,21 +69,21 @@ async def _bench(seconds: float, others: Mapping[str, Path]) -> Result:
                 servers[MOTO] = moto(others[MOTO])
             if MINISTACK in others:
                 servers[MINISTACK] = ministack(others[MINISTACK])
-            ports = {name: (await stack.enter_async_context(server)).port for name, server in servers.items()}
-            keeping = {name: port for name, port in ports.items() if name != BARE}
+            sides = {name: await stack.enter_async_context(server) for name, server in servers.items()}
+            keeping = {name: server.port for name, server in sides.items() if name != BARE}
             for name, port in keeping.items():
                 with doing(f"users for {name}"):
                     await workload.prepare(port)
             writes = {
-                "AttachUserPolicy": {name: workload.attach() for name in ports},
-                "PutUserPolicy": {name: workload.put() for name in ports},
-                "CreateUser": {name: workload.create() for name in ports},
+                "AttachUserPolicy": {name: workload.attach() for name in sides},
+                "PutUserPolicy": {name: workload.put() for name in sides},
+                "CreateUser": {name: workload.create() for name in sides},
             }
-            comparisons = await _compare(ports, writes, seconds)
+            comparisons = await _compare(sides, writes, seconds)
             for port in keeping.values():
                 await workload.check(port)
-            commit = await _beside_a_commit(ports[OURS], writes["AttachUserPolicy"][OURS], data, beside, seconds)
-            streams = await _streams(ports[OURS], writes["PutUserPolicy"][OURS])
+            commit = await _beside_a_commit(keeping[OURS], writes["AttachUserPolicy"][OURS], data, beside, seconds)
+            streams = await _streams(keeping[OURS], writes["PutUserPolicy"][OURS])
         with doing("rebuild"), DataFolder(data).lock():
             rebuilt = await bench_history.rebuild_rate(DataFolder(data))
     figures = [streams, Figure("rebuild", rebuilt, "records/s")]
@@ -106,37 +106,48 @@ async def _version(package: str, environment: Path) -> str:
 
 
 async def _compare(
-    ports: Mapping[str, int], writes: Mapping[str, Mapping[str, Iterator[bytes]]], seconds: float
+    sides: Mapping[str, Server], writes: Mapping[str, Mapping[str, Iterator[bytes]]], seconds: float
 ) -> list[Comparison]:
     """All requests by all numbers of clients. What no other server knows is put beside the bare handler only."""
-    first = await _head(ports[OURS])
-    alone = {name: ports[name] for name in (OURS, BARE)}
+    port = sides[OURS].port
+    first = await _head(port)
+    alone = {name: sides[name] for name in (OURS, BARE)}
     compared = []
     for clients in CONCURRENCIES:
         for name, by_side in writes.items():
-            sides = {side: (port, by_side[side]) for side, port in ports.items()}
-            compared.append(await _side_by_side(WRITES, name, clients, sides, seconds))
-        last = await _head(ports[OURS])
+            compared.append(await _side_by_side(WRITES, name, clients, sides, by_side, seconds))
+        last = await _head(port)
         for kind, name, asked, requests in (
-            (READS, "GetUser", ports, workload.get_user()),
-            (READS, "GetUserPolicy", ports, workload.get_policy()),
-            (READS, "ListAttachedUserPolicies", ports, workload.list_attached()),
+            (READS, "GetUser", sides, workload.get_user()),
+            (READS, "GetUserPolicy", sides, workload.get_policy()),
+            (READS, "ListAttachedUserPolicies", sides, workload.list_attached()),
             (PAST, "ListAttachedUserPolicies at an instant", alone, workload.list_attached_at(first, last)),
             (PAST, "/v1/users/…/policies at an instant", alone, workload.policies_at(first, last)),
             (AUDIT, "/v1/events of a user, a page", alone, workload.events_of_users()),
             (AUDIT, "/v1/events of a policy, a page", alone, workload.events_of_policies()),
         ):
-            sides = {side: (port, requests) for side, port in asked.items()}
-            compared.append(await _side_by_side(kind, name, clients, sides, seconds))
+            compared.append(await _side_by_side(kind, name, clients, asked, dict.fromkeys(asked, requests), seconds))
     return compared
 
 
 async def _side_by_side(
-    kind: str, name: str, clients: int, sides: Mapping[str, tuple[int, Iterator[bytes]]], seconds: float
+    kind: str,
+    name: str,
+    clients: int,
+    sides: Mapping[str, Server],
+    requests: Mapping[str, Iterator[bytes]],
+    seconds: float,
 ) -> Comparison:
+    before = {side: server.processor_seconds() for side, server in sides.items()}
     with doing(f"{name}, {clients} clients"):
-        found = await in_turns(clients, seconds, *sides.values())
-    return Comparison(kind, name, clients, dict(zip(sides, found, strict=True)))
+        turns = await in_turns(clients, seconds, *((server.port, requests[side]) for side, server in sides.items()))
+    found = dict(zip(sides, turns, strict=True))
+    processor = {
+        side: (now - then) * 1e6 / found[side].answers
+        for side, server in sides.items()
+        if (now := server.processor_seconds()) is not None and (then := before[side]) is not None
+    }
+    return Comparison(kind, name, clients, found, processor)
 
 
 async def _head(port: int) -> int:

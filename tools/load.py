@@ -84,12 +84,13 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """The median of some turns: requests answered per second, latencies in milliseconds; and all that failed.
+    """The median of some turns: requests answered per second, latencies in milliseconds; and all answers and failures.
 
     `client_busy` is the share of one core that the client took.
     """
 
     concurrency: int
+    answers: int
     requests_per_second: float
     p50_ms: float
     p99_ms: float
@@ -104,6 +105,7 @@ def measured(concurrency: int, turns: Sequence[Turn]) -> Measured:
     timed = [turn for turn in turns if turn.latencies] or turns
     return Measured(
         concurrency=concurrency,
+        answers=sum(turn.answers for turn in turns),
         requests_per_second=median(turn.answers / turn.seconds for turn in turns),
         p50_ms=median(turn.percentile(50) for turn in timed),
         p99_ms=median(turn.percentile(99) for turn in timed),
