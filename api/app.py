@@ -13,12 +13,13 @@ from multidict import istr
 from api import answers, aws, native, openapi
 from api.body import media_type
 from api.connections import Connections
+from api.errors import unforeseen
 from api.guard import check_browser
 from api.metrics import CONTENT_TYPE, METRICS, Metrics
 from api.routes import COMMAND_ID, COMMAND_ID_CHARACTERS_MAX, Route
 from api.service import Request, Service
 from eventstore.record import timed_id
-from iam.errors import AccessDenied, IamError, InvalidAction, ServiceFailure, ServiceUnavailable, ValidationError
+from iam.errors import AccessDenied, IamError, InvalidAction, ServiceUnavailable, ValidationError
 
 logger = logging.getLogger(__name__)
 
@@ -173,11 +174,11 @@ def _wants_json(http: web.BaseRequest) -> bool:
 
 
 def _known(error: Exception, request_id: str) -> IamError:
-    """The refusal to answer with: itself, or ServiceFailure for what nobody foresaw."""
+    """The refusal to answer with: itself, or what stands for an error that nobody foresaw."""
     if isinstance(error, IamError):
         return error
     logger.error("a request failed", exc_info=error, extra={"request_id": request_id})
-    return ServiceFailure("The service has failed at this request. Its log says why.")
+    return unforeseen(error)
 
 
 def _namespace(error: Exception) -> str:

@@ -166,7 +166,7 @@ async def attachments(
         def carriers(state: InstantState) -> tuple[list[Carrier], bool]:
             return _carriers(state, arn, beyond and beyond[1], limit)
 
-        found, more = await service.read_at(account, carriers, basis)
+        found, more = await service.read_at(request.caller, carriers, basis)
         records = await _records(service, account, {position for (position, _, _), _, _ in found})
         rows = [_attachment(listing.format, *carrier, records[carrier[0][0]]) for carrier in found]
         return Page(rows, (basis.position, found[-1][0]) if more else None)

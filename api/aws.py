@@ -14,7 +14,7 @@ from aiohttp import web
 from api import actions, answers, pages, xml
 from api.actions import Listing, Read, Report, Start, Write
 from api.body import media_type, read_body
-from api.caller import asked_by
+from api.caller import Caller, asked_by
 from api.errors import STATUS
 from api.forms import READERS
 from api.instants import Basis
@@ -194,26 +194,25 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
         record = (await service.write(request, name, action, call.parameters)).records[0]
         if action.result is None:
             return Done({}, record)
-        result = action.result(record.event, record.account, service.world.partition)
+        result = action.result(record.event, record.account, request.caller.partition)
         if action.secret is not None and action.secret.show is not None:
             result = action.secret.show(result, await service.keeper.shown(record))
         return Done(result, record)
-    account = request.caller.account
     if isinstance(action, Start | Report):
-        return await _perform_on_report(service, account, action, instant)
+        return await _perform_on_report(service, request.caller, action, instant)
     query = asked_by(request.caller.actor, action.query, call.parameters)
     if instant is None:
-        state = service.accounts.present(account) or (await service.accounts.state(account))[0]
-        return Done(_read(action, state, query, call.parameters))
+        return Done(_read(action, await service.present(request.caller), query, call.parameters))
     wide = isinstance(action, Listing) and action.wide
     result, basis = await service.ask(
-        account, instant, lambda state: _read(action, state, query, call.parameters), wide=wide
+        request.caller, instant, lambda state: _read(action, state, query, call.parameters), wide=wide
     )
     return Done(result, basis=basis)
 
 
-async def _perform_on_report(service: Service, account: str, action: Start | Report, instant: str | None) -> Done:
+async def _perform_on_report(service: Service, caller: Caller, action: Start | Report, instant: str | None) -> Done:
     """Have the credential report made, or answer it. Raises ReportNotPresent, with AWS's empty message."""
+    account = caller.account
     if instant is not None:
         basis = await service.resolve(account, instant)
     elif isinstance(action, Start):
@@ -227,7 +226,7 @@ async def _perform_on_report(service: Service, account: str, action: Start | Rep
     shown_basis = None if instant is None else basis
     if isinstance(action, Start):
         return Done(action.read(True), basis=shown_basis)
-    content = await service.read_at(account, action.read, basis)
+    content = await service.read_at(caller, action.read, basis)
     return Done(action.reply(content, basis.instant), basis=shown_basis)
 
 

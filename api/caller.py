@@ -1,14 +1,15 @@
-"""Who is asking, and on whose account."""
+"""Who is asking, on whose account, and in which partition."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+from botocore.loaders import Loader
 
 from eventstore.record import Actor
-from iam.arns import root_arn
+from iam.arns import PARTITIONS, partition_of, root_arn
 from iam.commands import Principal
 
 T = TypeVar("T")
@@ -22,6 +23,11 @@ class Caller(msgspec.Struct, frozen=True):
     account: str
     actor: Actor
 
+    @property
+    def partition(self) -> str:
+        """The one that the account is in, or would be from its first record on."""
+        return partition_of(self.actor.arn)
+
 
 def unauthenticated(authorization: str, default_account: str, partition: str) -> Caller:
     """The caller with `--auth off`: no signature is checked, and the access key id names the account.
@@ -29,7 +35,7 @@ def unauthenticated(authorization: str, default_account: str, partition: str) ->
     Twelve digits are the root user of that account; any other key that nobody issued, or none, is the root of the
     default account.
     """
-    return _root_by_key(access_key_id(authorization), default_account, partition)
+    return _root_by_key(credential(authorization)[0], default_account, partition)
 
 
 @lru_cache(maxsize=1024)
@@ -38,10 +44,32 @@ def _root_by_key(key: str | None, default_account: str, partition: str) -> Calle
     return Caller(account, Actor(id=account, arn=root_arn(partition, account), access_key_id=key))
 
 
-def access_key_id(authorization: str) -> str | None:
-    """The access key id in a SigV4 Authorization header, or None."""
-    _, found, rest = authorization.partition("Credential=")
-    return rest.partition("/")[0][:128] if found and rest else None
+def credential(authorization: str) -> tuple[str | None, str]:
+    """The access key id and the region in a SigV4 Authorization header: `Credential=key/date/region/…`.
+
+    None, and empty, where it has none.
+    """
+    _, _, rest = authorization.partition("Credential=")
+    key, *scope = rest.split("/", 3)
+    return key[:128] if rest else None, scope[1][:128] if len(scope) > 1 else ""
+
+
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """What regions look like in each partition, and its names for none in particular, both as botocore has them."""
+    known = {each["id"]: each for each in Loader().load_data("partitions")["partitions"]}
+    return {
+        partition: re.compile("|".join((known[partition]["regionRegex"], *map(re.escape, known[partition]["regions"]))))
+        for partition in PARTITIONS
+    }
+
+
+_REGIONS: Final = _patterns()
+
+
+@lru_cache(maxsize=256)
+def partition_of_region(region: str) -> str | None:
+    """The partition that a region is in. None for what is no region of those that accounts can be in."""
+    return next((partition for partition, regions in _REGIONS.items() if regions.fullmatch(region)), None)
 
 
 def asked_by(actor: Actor, kind: type[T], parameters: Mapping[str, Any]) -> T:

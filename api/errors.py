@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from eventstore.log import LogError
 from iam import errors as e
 from iam.errors import IamError
 
@@ -29,6 +30,7 @@ STATUS: dict[type[IamError], int] = {
     e.InvalidUserType: 400,
     e.PasswordPolicyViolation: 400,
     e.ReportNotPresent: 410,
+    e.InvalidClientTokenId: 403,
     e.AccessDenied: 403,
     e.ValidationError: 400,
     e.MalformedInput: 400,
@@ -52,6 +54,13 @@ RETRY_AFTER_SECONDS = 1
 def refusal(code: str, message: str) -> IamError:
     """The refusal that a record tells of, to be answered a second time; a newer program may know more of them."""
     return _CLASSES.get(code, e.ServiceUnavailable)(message)
+
+
+def unforeseen(error: Exception) -> IamError:
+    """What is answered where something went wrong that is no refusal. The service's log has the traceback."""
+    if isinstance(error, LogError):
+        return e.ServiceUnavailable("The ledger cannot be read: the service's log says why. The call may be repeated.")
+    return e.ServiceFailure("The service has failed at this request. Its log says why.")
 
 
 @cache

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from api import answers
+from api.caller import Caller
 from api.checkpoints import Proof, proof_of
 from api.instants import Basis, parse_bound
 from api.listings import Listing, Page
@@ -29,6 +30,12 @@ _FILTERS: Final = (
     Parameter(name="role", meaning="a role's name or id, as `user`"),
     Parameter(name="instance_profile", meaning="an instance profile's name or id, as `user`"),
     Parameter(name="policy", meaning="the ARN of a managed policy"),
+    Parameter(
+        name="resource",
+        meaning="what else has an id: that of an access key, a service-specific credential, a signing certificate, an "
+        "SSH public key or a server certificate, whose name will do, too; an MFA device's serial number; the ARN of an "
+        "identity provider",
+    ),
     Parameter(name="actor", meaning="the unique id of whoever asked"),
     Parameter(name="request_id", meaning="the `x-amzn-RequestId` that the call was answered with"),
     Parameter(name="action", meaning="AWS's name of the call, such as `AttachUserPolicy`"),
@@ -153,7 +160,7 @@ async def event(
     if row is None:
         raise NoSuchEntity(f"There is no event {which} in account {account}.")
     further: dict[str, Any] = {"hash": leaf_hash(row.record).hex()}
-    if (changed := await _effect(service, row)) is not None:
+    if (changed := await _effect(service, request.caller, row)) is not None:
         further |= {"before": changed.before, "after": changed.after}
     if "proof" in asked:
         further["proof"] = await proof_of(service, row)
@@ -170,7 +177,7 @@ def _query(asked: Mapping[str, str]) -> EventQuery:
     )
 
 
-async def _effect(service: Service, row: Row) -> Effect | None:
+async def _effect(service: Service, caller: Caller, row: Row) -> Effect | None:
     """What the record changed; None for an attempt, and for an event that only a newer program understands."""
     try:
         fact = read_event(row.record)
@@ -180,7 +187,7 @@ async def _effect(service: Service, row: Row) -> Effect | None:
         return None
     at = from_microseconds(row.recorded_at)
     before, after = Basis(row.position - 1, at), Basis(row.position, at)
-    return await service.read_at(row.account, partial(effect, fact), before, after)
+    return await service.read_at(caller, partial(effect, fact), before, after)
 
 
 def _told(format: Format | None, row: Row) -> Any:

@@ -116,7 +116,8 @@ async def restore(
     question = dict(told)
     decide: Decide
     try:
-        user_name, command = await service.read_at(account, partial(_command, name=name, asked=asked), basis, present)
+        find = partial(_command, name=name, asked=asked)
+        user_name, command = await service.read_at(request.caller, find, basis, present)
     except NoSuchEntity as refusal:
         if asked.dry_run:
             raise
@@ -124,7 +125,7 @@ async def restore(
     else:
         if asked.dry_run:
             rehearse = partial(_rehearse, command=command, basis=basis, now=present)
-            return answers.success(await service.read_at(account, rehearse, present), request.request_id)
+            return answers.success(await service.read_at(request.caller, rehearse, present), request.request_id)
         decide = partial(_decide, command)
         told |= {"user_name": user_name, "user_id": command.user_id}
     answer = await service.restore(request, decide, asked=question, told=told, basis=basis)

@@ -7,6 +7,7 @@ import msgspec
 from iam.errors import (
     AccessDenied,
     IamError,
+    InvalidClientTokenId,
     InvalidInput,
     MalformedInput,
     RequestTimeout,
@@ -23,7 +24,13 @@ COMMAND_ID_CHARACTERS_MAX: Final = 128
 INSTANT: Final = r"@[0-9]{1,18}|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}([.,][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 """An RFC 3339 time or `@position`. What is read besides, such as a space for the `+`, is nobody's promise."""
 
-OF_A_CALL: Final[tuple[type[IamError], ...]] = (ValidationError, AccessDenied, ServiceFailure, ServiceUnavailable)
+OF_A_CALL: Final[tuple[type[IamError], ...]] = (
+    InvalidClientTokenId,
+    ValidationError,
+    AccessDenied,
+    ServiceFailure,
+    ServiceUnavailable,
+)
 """What anything that is asked of an account can be refused with."""
 
 OF_A_BODY: Final[tuple[type[IamError], ...]] = (MalformedInput, InvalidInput, RequestTooLarge, RequestTimeout)

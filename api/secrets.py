@@ -33,17 +33,18 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Keeper:
-    """Keeps secrets for as long as an account's state names them. It also knows which account issued which key."""
+    """Keeps secrets for as long as an account's state names them. It also knows which account ever issued which key."""
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
-        self.issuers: dict[str, str] = {}  # access key id → account; whose key it is, if it is one, the state knows
+        self.issuers: dict[str, str] = {}  # access key id → account, also of keys that are no more: the state knows
 
-    async def start(self, unnamed: Any) -> None:
-        """Forget what no state names, and learn which keys there are.
+    async def start(self, unnamed: Any, issued: Mapping[str, str]) -> None:
+        """Forget what no state names. `issued` are the keys that ledgers ever told of, and their accounts.
 
         `unnamed` takes an account and ids, and answers those of them that the account's state does not name.
         """
+        self.issuers.update(issued)
         by_account: dict[str, list[str]] = {}
         for account, secret_id in await self.secrets.names():
             by_account.setdefault(account, []).append(secret_id)
@@ -73,16 +74,14 @@ class Keeper:
         ended = {(record.account, id_) for record in records for id_ in _named(record, begun=False)}
         if made is not None and made.id not in {id_ for record in records for id_ in _named(record, begun=True)}:
             ended.add((made.account, made.id))
+            self.issuers.pop(made.id, None)  # nobody ever heard of it
         if ended:
             await self.forget(ended)
 
     async def forget(self, names: Iterable[tuple[str, str]]) -> None:
         """Delete secrets, by account and id. What is left because of an error is deleted at the next start."""
-        gone = list(names)
-        for _, secret_id in gone:
-            self.issuers.pop(secret_id, None)
         try:
-            await self.secrets.delete(gone)
+            await self.secrets.delete(list(names))
         except SecretsError as error:
             logger.warning("%s", error)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from api.actions import Write
 from api.actions.action import Proof
-from api.caller import Caller, access_key_id, asked_by, unauthenticated
+from api.caller import Caller, asked_by, credential, partition_of_region, unauthenticated
 from api.errors import refusal
 from api.followers import Followers
 from api.instants import Basis, Instant, parse_instant, resolve, resolve_projected
@@ -27,13 +27,22 @@ from eventstore.record import Actor, Restored, Row, from_microseconds, id_time, 
 from eventstore.secrets import Secrets
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import access_keys, policies, relations
+from iam.arns import root_arn
+from iam.catalogue import SOURCE_PARTITION
 from iam.commands import Moment
-from iam.errors import IamError, IdempotentParameterMismatch, ServiceUnavailable, ValidationError
+from iam.errors import (
+    IamError,
+    IdempotentParameterMismatch,
+    InvalidClientTokenId,
+    ServiceUnavailable,
+    ValidationError,
+)
 from iam.events import AnyEvent
 from iam.identities import USER
-from iam.state import Draft, World
+from iam.state import Account, Draft, State, World
 from projections.accounts import Accounts
 from projections.instant import InstantState
+from projections.issued import issued_keys
 from projections.loading import load
 from projections.projector import Projector
 from projections.records import UnknownEvent
@@ -113,7 +122,7 @@ class Service:
             logger.warning("projections.db is made anew: %s", error)
             self.projections.remake()
             await self._catch_up(told)
-        await self.keeper.start(self._unnamed)
+        await self.keeper.start(self._unnamed, await self.projections.read(issued_keys))
         self._tasks = [
             asyncio.create_task(self._writer.run(), name="writer"),
             asyncio.create_task(self.projector.run(), name="projector"),
@@ -177,15 +186,37 @@ class Service:
             self.failed.set()
 
     async def caller(self, authorization: str, default_account: str) -> Caller:
-        """Who asks, with `--auth off`: the user who was given the access key, or else what `unauthenticated` says."""
-        key = access_key_id(authorization)
+        """Who asks, with `--auth off`: the user who was given the access key, or else what `unauthenticated` says.
+
+        Raises InvalidClientTokenId for a key that was issued here and is inactive or deleted, and where the region in
+        the header is in another partition than the account. An account without records is in that of the region;
+        where the header has no region that is known, in the configured one.
+        """
+        key, region = credential(authorization)
+        partition = partition_of_region(region)
         account = self.keeper.issuers.get(key) if key is not None else None
         if key is not None and account is not None:
             state = self.accounts.present(account) or (await self.accounts.state(account))[0]
-            user_id = access_keys.key_holder(state, key)
-            if user_id is not None:
-                return Caller(account, Actor(id=user_id, arn=USER.arn(state, user_id), access_key_id=key))
-        return unauthenticated(authorization, default_account, self.world.partition)
+            user_id = access_keys.active_holder(state, key)
+            if user_id is None or partition not in (None, state.world.partition):
+                raise InvalidClientTokenId
+            return Caller(account, Actor(id=user_id, arn=USER.arn(state, user_id), access_key_id=key))
+        caller = unauthenticated(authorization, default_account, partition or self.world.partition)
+        own = await self.accounts.partition(caller.account)
+        if own is None or own == caller.partition:
+            return caller
+        if partition is not None:
+            raise InvalidClientTokenId
+        return unauthenticated(authorization, default_account, own)
+
+    async def present(self, caller: Caller) -> State:
+        """The caller's account as it is now."""
+        state = self.accounts.present(caller.account) or (await self.accounts.state(caller.account))[0]
+        return state if state.world.partition else Account(caller.account, self.world_of(caller))
+
+    def world_of(self, caller: Caller) -> World:
+        """What the caller's account is read and decided with."""
+        return self.world.within(caller.partition)
 
     async def write(
         self, request: Request, action: str, write: Write, parameters: Mapping[str, Any]
@@ -251,7 +282,7 @@ class Service:
         try:
             answer = await submitting
             outcome = "repeated" if answer.replayed else answer.records[0].outcome
-        except ServiceUnavailable:
+        except (ServiceUnavailable, LogError):
             outcome = "unavailable"
             raise
         except IamError:
@@ -273,12 +304,24 @@ class Service:
         restored_from: Restored | None = None,
     ) -> Answer[AnyEvent]:
         """What `write` and `restore` share, from the command to its first result or its refusal."""
+        world = self.world_of(request.caller)
+
+        def decide_within(state: Draft, at: datetime) -> list[Any]:
+            if state.world.partition not in ("", world.partition):
+                raise InvalidClientTokenId  # another call has put the account elsewhere since this caller was let in
+            before, state.world = state.world, world
+            try:
+                return decide(state, Moment(at, new_id))
+            except Exception:  # a refusal is no record where there is none yet, and puts the account nowhere
+                state.world = before
+                raise
+
         try:
             answer = await self._writer.submit(
                 Command(
                     account=request.caller.account,
                     action=action,
-                    decide=lambda state, at: decide(state, Moment(at, new_id)),
+                    decide=decide_within,
                     parameters=told,
                     actor=actor,
                     command_id=request.command_id or request.request_id,
@@ -315,25 +358,28 @@ class Service:
         return basis
 
     async def ask(
-        self, account: str, instant: str | None, question: Callable[[InstantState], T], *, wide: bool = False
+        self, caller: Caller, instant: str | None, question: Callable[[InstantState], T], *, wide: bool = False
     ) -> tuple[T, Basis]:
-        """What a question of an account's state is answered as of an instant, and the basis of that answer.
+        """What a question of the account's state is answered as of an instant, and the basis of that answer.
 
         The same as `resolve` and `read_at`, in one step where the projections know the ledger up to its head. A wide
         question goes over many things; it is asked on a reading thread, so that it holds up nobody.
         """
+        account = caller.account
         if not self.projector.knows(account):
             basis = await self.resolve(account, instant)
-            return await self.read_at(account, question, basis), basis
+            return await self.read_at(caller, question, basis), basis
         now = self._clock()
         asked = None if instant is None else parse_instant(instant)
         await self._settle(account, asked, now)
         if not self.projector.knows(account):  # what was in flight is to be projected first
-            return await self.ask(account, instant, question, wide=wide)
+            return await self.ask(caller, instant, question, wide=wide)
+
+        world = self.world_of(caller)
 
         def answer(connection: sqlite3.Connection) -> tuple[T, Basis]:
             basis = resolve_projected(connection, account, asked, now)
-            return question(InstantState(connection, account, self.world, basis.position)), basis
+            return question(InstantState(connection, account, world, basis.position)), basis
 
         by_position = asked is not None and asked.position is not None
         try:
@@ -342,7 +388,7 @@ class Service:
             if not by_position:
                 raise
             basis = await self.resolve(account, instant)  # the log may have it by now
-            return await self.read_at(account, question, basis), basis
+            return await self.read_at(caller, question, basis), basis
         if by_position:  # what is recovered from a fault may be projected before it is published
             await self._settle_until(account, answered[1].instant)
         return answered
@@ -368,13 +414,12 @@ class Service:
         except TimeoutError:
             raise ServiceUnavailable("History is behind the log. Ask again; the service's log says why.") from None
 
-    async def read_at(self, account: str, question: Callable[..., T], *bases: Basis) -> T:
+    async def read_at(self, caller: Caller, question: Callable[..., T], *bases: Basis) -> T:
         """Ask a question, on a reading thread, of the account's states as of these bases, one argument for each."""
+        account, world = caller.account, self.world_of(caller)
         await self.caught_up(account, max(basis.position for basis in bases))
         return await self.projections.read(
-            lambda connection: question(
-                *(InstantState(connection, account, self.world, basis.position) for basis in bases)
-            )
+            lambda connection: question(*(InstantState(connection, account, world, basis.position) for basis in bases))
         )
 
     async def find_record(self, account: str, which: str) -> Row | None:
@@ -410,7 +455,7 @@ class Service:
         return await self.projections.read(unnamed)
 
     async def _install_catalogue(self) -> None:
-        arn = f"arn:{self.world.partition}:iam::aws:root"
+        arn = root_arn(SOURCE_PARTITION, policies.AWS)  # the release is of that one, wherever the service is
         caller = Caller(policies.AWS, Actor(id=policies.AWS, arn=arn, source="service"))
         state, _ = await self.accounts.state(policies.AWS)
         if policies.install_catalogue(state, policies.InstallCatalogue(), Moment(datetime.min, new_id)):

@@ -116,7 +116,7 @@ async def history(
     Changes of the groups that they were in, and of the policies that they carried, are among them. What a page costs
     follows what is on it; so it tells of the users that its changes are of, not of all others.
     """
-    account, name = request.caller.account, asked["name"]
+    account, name, world = request.caller.account, asked["name"], service.world_of(request.caller)
     query = EventQuery(
         user=name,
         since=parse_bound(asked, "from"),
@@ -137,13 +137,13 @@ async def history(
 
     async def find(beyond: Place | None, limit: int) -> Page[Place]:
         def places(connection: sqlite3.Connection) -> tuple[Sequence[Place], Place | None]:
-            return find_changes(connection, account, service.world, ids, span, beyond, limit)
+            return find_changes(connection, account, world, ids, span, beyond, limit)
 
         found, following = await service.projections.read(places)
         rows = await service.log.get(account, sorted({position for position, _ in found}))
         records = {row.position: read_record(row.record) for row in rows}
         changes, users[:] = await service.projections.read(
-            lambda connection: _read(connection, account, service.world, found, records, basis)
+            lambda connection: _read(connection, account, world, found, records, basis)
         )
         if listing.format == "text/csv":
             return Page([flat(msgspec.structs.asdict(change), COLUMNS) for change in changes], following)

@@ -52,7 +52,10 @@ POLICY_COLUMNS: Final = (
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The record that put something there: when, by whom, from where."""
+    """The record that put something there: when, by whom, from where.
+
+    Fields by keyword come after all others, so that what extends this begins with what it is.
+    """
 
     position: int
     event_id: str
@@ -62,23 +65,23 @@ class Origin(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     action: str
 
 
-class ThroughGroup(Origin, frozen=True, gc=False, kw_only=True):
+class ThroughGroup(Origin, frozen=True, gc=False):
     """The group that a policy comes through, and the record that made the user its member."""
 
     group_id: str
     group_name: str
 
 
-class EffectiveDocument(Origin, frozen=True, gc=False, kw_only=True):
+class EffectiveDocument(Origin, frozen=True, gc=False):
     """A policy document that says what a user may do, how it comes to the user, and the record that put it there.
 
     An inline policy has no ARN and no versions. The document of a managed policy is that of its default version;
     it is None for a policy of AWS that the program's catalogue does not have.
     """
 
-    via: Literal["attached", "inline", "boundary"]
     policy_name: str
     policy_arn: str | None
+    via: Literal["attached", "inline", "boundary"]
     version_id: str | None
     policy_document: str | None
     group: ThroughGroup | None
@@ -91,7 +94,7 @@ class UserInFull(UserDetails, frozen=True, gc=False, kw_only=True):
     basis: Basis
 
 
-class HeldPolicy(Origin, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class HeldPolicy(Origin, frozen=True, gc=False, omit_defaults=True):
     """A policy of a user and the record that put it there. An attached one has an ARN, an inline one a document."""
 
     policy_name: str
@@ -118,17 +121,20 @@ class PolicySets(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
 
 
-class PolicyRow(HeldPolicy, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class PolicyRow(Origin, frozen=True, gc=False, omit_defaults=True):
     """A policy of a user, in a table. `group` is there for those that come through one."""
 
     user_id: str
     user_name: str
     via: Literal["attached", "inline"]
+    policy_name: str
+    policy_arn: str | None = None
+    policy_document: str | None = None
     group: ThroughGroup | None = None
 
 
-class UserDifference(UserDiff, frozen=True, gc=False, kw_only=True, rename={"begin": "from", "end": "to"}):
-    """What is different about the user that a name means, between two instants."""
+class UserDifference(UserDiff, frozen=True, gc=False, rename={"begin": "from", "end": "to"}):
+    """What is different about the user that a name means, between two instants. They come first, as in `Origin`."""
 
     user_id: BeforeAfter[str | None]
     begin: Basis
@@ -194,7 +200,7 @@ async def user(
     """`GET /v1/users/{name}`: everything about the user at an instant, with all documents that govern it."""
     account = request.caller.account
     everything = partial(_everything, name=asked["name"])
-    (details, governing, entries), basis = await service.ask(account, asked.get("at"), everything, wide=True)
+    (details, governing, entries), basis = await service.ask(request.caller, asked.get("at"), everything, wide=True)
     await _tell_origins(service, account, entries)
     documents = [_document(entry, governing) for entry in entries]
     return answers.success(UserInFull(**asdict(details), documents=documents, basis=basis), request.request_id)
@@ -225,7 +231,7 @@ async def policies(
     """`GET /v1/users/{name}/policies`: the policy sets at an instant, each with the record that put it there."""
     account = request.caller.account
     (user, own, inherited), basis = await service.ask(
-        account, asked.get("at"), partial(_policy_sets, name=asked["name"])
+        request.caller, asked.get("at"), partial(_policy_sets, name=asked["name"])
     )
     await _tell_origins(service, account, (*own, *inherited))
     if (format := table_format(http)) is not None:
@@ -359,7 +365,7 @@ async def diff(
     account = request.caller.account
     before = await service.resolve(account, asked["from"], "from")
     after = await service.resolve(account, asked.get("to"), "to")
-    ids, difference = await service.read_at(account, partial(_diff, name=asked["name"]), before, after)
+    ids, difference = await service.read_at(request.caller, partial(_diff, name=asked["name"]), before, after)
     told = UserDifference(**asdict(difference), user_id=ids, begin=before, end=after)
     return answers.success(told, request.request_id)
 

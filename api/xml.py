@@ -32,10 +32,10 @@ def render(operation: Operation, result: Mapping[str, Any] | None, request_id: s
 
 
 def render_error(namespace: str, kind: str, code: str, message: str, request_id: str) -> bytes:
-    """A refusal. `kind` is Sender if the caller is at fault, Receiver if the service is."""
+    """A refusal. `kind` is Sender if the caller is at fault, Receiver if the service is. No text is no element."""
+    text = f"<Message>{escape(message)}</Message>" if message else ""
     return (
-        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{escape(code)}</Code>'
-        f"<Message>{escape(message)}</Message></Error>"
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type><Code>{escape(code)}</Code>{text}</Error>'
         f"<RequestId>{escape(request_id)}</RequestId></ErrorResponse>"
     ).encode()
 

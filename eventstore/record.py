@@ -166,13 +166,13 @@ def timed_id(at: datetime, chance: Random = _chance) -> str:
     """
     milliseconds, rest = divmod(microseconds(at), 1000)
     fraction = -(-rest * 4096 // 1000)
-    variant = 0b10 << 14 | chance.getrandbits(14)
+    bits = chance.getrandbits(62)
     return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031  # one is made for each request: half the time of an f-string
         milliseconds >> 16,
         milliseconds & 0xFFFF,
         fraction,
-        variant,
-        chance.getrandbits(48),
+        0b10 << 14 | bits >> 48,
+        bits & 0xFFFF_FFFF_FFFF,
     )
 
 

@@ -8,10 +8,10 @@ not open. Ids are never used twice.
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 from cryptography.exceptions import InvalidTag
@@ -45,6 +45,8 @@ _SCHEMA = f"""
 
 Name = tuple[str, str]  # account and id
 Sealed = tuple[str, str, bytes, bytes]  # account, id, nonce and ciphertext
+
+T = TypeVar("T")
 
 
 class SecretsError(Exception):
@@ -86,10 +88,8 @@ class Secrets:
         [(version,)] = await self._connection.execute_fetchall("PRAGMA user_version")
         tables = await self._connection.execute_fetchall("SELECT 1 FROM sqlite_schema LIMIT 1")
         blank = not list(tables) and (application_id, version) == (0, 0)
-        if not blank and application_id != APPLICATION_ID:
-            raise SecretsError("it is no file of iam-ledger's secrets")
-        if not blank and version != SCHEMA_VERSION:
-            raise SecretsError(f"it has format {version}; this program reads format {SCHEMA_VERSION}")
+        if not blank:
+            _check_identity(application_id, version)
         await self._connection.executescript(_PRAGMAS)
         if blank:
             await self._connection.executescript(_SCHEMA)
@@ -117,7 +117,7 @@ class Secrets:
             raise SecretsError(f"a secret could not be read: {error}") from error
         for nonce, sealed in rows:
             try:
-                return self._cipher.decrypt(nonce, sealed, _bound(account, secret_id)).decode()
+                return _open(self._cipher, (account, secret_id, nonce, sealed))
             except (InvalidTag, ValueError):
                 raise SecretsError(
                     f"the secret {secret_id} of {account} was sealed with another key, or altered"
@@ -144,17 +144,107 @@ class Secrets:
         await self._connection.close()
 
 
-def keep_sealed(path: Path, rows: Sequence[Sealed]) -> None:
-    """Put secrets, sealed as they are, into a file that nobody has open, made if it is not there. Raises sqlite3.Error.
+class SecretsReader:
+    """What lies in a file of secrets, for who copies or checks it, by a connection that is not closed here.
 
-    Those that it has already stay as they are.
+    Every method raises SecretsError where the file cannot be read.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def check(self) -> None:
+        """Raises SecretsError where it is no file of secrets, is of another format, or is damaged."""
+        [(application_id,)] = self._fetch("PRAGMA application_id")
+        [(version,)] = self._fetch("PRAGMA user_version")
+        _check_identity(application_id, version)
+        for (line,) in self._fetch("PRAGMA integrity_check(1)"):
+            if line != "ok":
+                raise SecretsError(f"it is damaged: {' '.join(line.split())}")
+
+    @contextmanager
+    def at_the_moment_of(self, begin: Callable[[], T]) -> Iterator[T]:
+        """Read, inside of the `with`, the file as it was when `begin` was called, and have what that answered.
+
+        `begin` fixes the moment at which a ledger is read. As no secret came or went from before it until after it,
+        there is each that the ledger names then. It is called again where one did; a turn takes microseconds, a
+        change of the file a sync of the disk.
+        """
+        while True:
+            before = self._version()
+            begun = begin()
+            self._fetch("BEGIN")
+            try:
+                if self._version() == before:
+                    yield begun
+                    return
+            finally:
+                self._connection.rollback()
+
+    def _version(self) -> int:
+        """A number that another one takes the place of when anybody else changes the file."""
+        [(version,)] = self._fetch("PRAGMA data_version")
+        return int(version)
+
+    def accounts(self) -> list[str]:
+        """The accounts that have secrets."""
+        return [account for (account,) in self._fetch("SELECT DISTINCT account FROM secrets")]
+
+    def all(self) -> Iterator[Sealed]:
+        """Every secret, sealed."""
+        return self._read("SELECT account, id, nonce, ciphertext FROM secrets")
+
+    def of(self, account: str) -> Iterator[Sealed]:
+        """The secrets of an account, sealed."""
+        return self._read("SELECT account, id, nonce, ciphertext FROM secrets WHERE account = ?", account)
+
+    def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        return list(self._read(sql))
+
+    def _read(self, sql: str, *values: str) -> Iterator[Any]:
+        try:
+            yield from self._connection.execute(sql, values)
+        except (sqlite3.Error, UnicodeError, MemoryError) as error:
+            raise SecretsError(str(error)) from error
+
+
+def opener(key: bytes) -> Callable[[Sealed], bool]:
+    """What says of a sealed secret whether the key opens it, and tells nobody what it is."""
+    cipher = AESGCM(key)
+
+    def opens(sealed: Sealed) -> bool:
+        try:
+            _open(cipher, sealed)
+        except (InvalidTag, ValueError):
+            return False
+        return True
+
+    return opens
+
+
+def write_sealed(path: Path, rows: Iterable[Sealed]) -> None:
+    """Make a file of these secrets, sealed as they are; durable on return.
+
+    Raises sqlite3.Error, or what taking the rows raises.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        if not path.stat().st_size:
-            connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA)
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT OR IGNORE INTO secrets VALUES (?, ?, ?, ?)", rows)
+        connection.executemany("INSERT INTO secrets VALUES (?, ?, ?, ?)", rows)
         connection.execute("COMMIT")
+
+
+def _check_identity(application_id: int, version: int) -> None:
+    if application_id != APPLICATION_ID:
+        raise SecretsError("it is no file of iam-ledger's secrets")
+    if version != SCHEMA_VERSION:
+        raise SecretsError(f"it has format {version}; this program reads format {SCHEMA_VERSION}")
+
+
+def _open(cipher: AESGCM, sealed: Sealed) -> str:
+    """The secret itself. Raises InvalidTag or ValueError where the key is another one, or the secret was altered."""
+    account, secret_id, nonce, ciphertext = sealed
+    return cipher.decrypt(nonce, ciphertext, _bound(account, secret_id)).decode()
 
 
 def _bound(account: str, secret_id: str) -> bytes:

@@ -80,8 +80,7 @@ def update_access_key(state: State, command: UpdateAccessKey, moment: Moment) ->
     """Make the pair active or inactive. Only AWS itself lets keys expire."""
     if command.status == "Expired":
         raise InvalidInput("The status of an access key can be set to Active or Inactive only.")
-    user_id = _owner_asked(state, command)
-    key = _find(state, user_id, command.access_key_id)
+    user_id, key = _find(state, command)
     if key.status == command.status:
         return []
     return [
@@ -97,29 +96,28 @@ def update_access_key(state: State, command: UpdateAccessKey, moment: Moment) ->
 
 def delete_access_key(state: State, command: DeleteAccessKey, moment: Moment) -> list[Event]:
     """Delete the pair, and with it the secret key."""
-    user_id = _owner_asked(state, command)
-    _find(state, user_id, command.access_key_id)
+    user_id, _ = _find(state, command)
     return [AccessKeyDeleted(**USER.told(state, user_id), access_key_id=command.access_key_id)]
 
 
-def _owner_asked(state: State, asked: UpdateAccessKey | DeleteAccessKey | ListAccessKeys) -> str:
-    """Whose keys are meant. The root user may leave out the name, too: it means its own keys, of which it has none."""
-    return state.account if asked.user_name is None and is_root(state, asked.caller) else user_asked(state, asked)
-
-
-def _find(state: State, user_id: str, access_key_id: str) -> r.AccessKey:
-    key = state.get(r.USER_ACCESS_KEYS, user_id, access_key_id)
+def _find(state: State, asked: UpdateAccessKey | DeleteAccessKey) -> tuple[str, r.AccessKey]:
+    """The user who has the pair, and the pair. The root user may leave out the name of who has one: its id says it."""
+    by_id = asked.user_name is None and is_root(state, asked.caller)
+    user_id = (key_holder(state, asked.access_key_id) if by_id else None) or user_asked(state, asked)
+    key = state.get(r.USER_ACCESS_KEYS, user_id, asked.access_key_id)
     if key is None:
-        raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
-    return key
+        raise NoSuchEntity(f"The Access Key with id {asked.access_key_id} cannot be found.")
+    return user_id, key
 
 
 # Reads
 
 
 def list_access_keys(state: State, query: ListAccessKeys, after: str) -> Iterator[tuple[str, AccessKey]]:
-    """The pairs of a user, the oldest first."""
-    return listing(keys_of(state, _owner_asked(state, query)), _by_age, after)
+    """The pairs of a user, the oldest first. The root user has none of its own."""
+    if query.user_name is None and is_root(state, query.caller):
+        return iter(())
+    return listing(keys_of(state, user_asked(state, query)), _by_age, after)
 
 
 def keys_of(state: State, user_id: str) -> list[AccessKey]:
@@ -153,3 +151,10 @@ def key_holder(state: State, access_key_id: str) -> str | None:
     if user_id is None or state.get(r.USER_ACCESS_KEYS, user_id, access_key_id) is None:
         return None
     return user_id
+
+
+def active_holder(state: State, access_key_id: str) -> str | None:
+    """The id of the user who may ask with this key. None where the pair is inactive, or was deleted."""
+    user_id = key_holder(state, access_key_id)
+    key = state.get(r.USER_ACCESS_KEYS, user_id, access_key_id) if user_id is not None else None
+    return user_id if key is not None and key.status == "Active" else None

@@ -1,10 +1,17 @@
 """Amazon Resource Names of IAM: made from parts, and taken apart."""
 
+from typing import Final
+
 import msgspec
 
 from iam.errors import IamError, ValidationError
 
 POLICY = "policy"
+
+PARTITIONS: Final = ("aws", "aws-cn", "aws-us-gov")
+"""Those that accounts can be in. Policy documents may name more of them."""
+
+DEFAULT_PARTITION: Final = "aws"
 
 
 class Arn(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +33,13 @@ def parse_arn(text: str, refusal: type[IamError] = ValidationError) -> Arn:
     if len(parts) != 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
         raise refusal(f"ARN {text} is not valid.")
     return Arn(*parts[1:])
+
+
+def partition_of(arn: str) -> str:
+    """The partition that an actor's ARN tells; the default one where it tells none that accounts can be in."""
+    _, _, rest = arn.partition(":")
+    partition = rest.partition(":")[0]
+    return partition if partition in PARTITIONS else DEFAULT_PARTITION
 
 
 def iam_arn(partition: str, account: str, kind: str, path: str, name: str) -> str:

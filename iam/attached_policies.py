@@ -7,11 +7,11 @@ import msgspec
 
 from iam.arns import parse_arn, policy_path_and_name
 from iam.commands import Command, Moment, Query
-from iam.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable
+from iam.errors import LimitExceeded, NoSuchEntity
 from iam.events import Event, groups, roles, users
 from iam.identities import GROUP, ROLE, USER, Kind
 from iam.pages import listing
-from iam.policies import is_attachable, list_key, policy_exists
+from iam.policies import check_attachable, list_key, policy_exists
 from iam.state import State
 
 
@@ -107,8 +107,7 @@ def attach_policy(state: State, command: AttachPolicy, moment: Moment) -> list[E
     owner = kind.find_modifiable(state, kind.name_in(command))
     if not policy_exists(state, arn):
         raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
-    if not is_attachable(arn):
-        raise PolicyNotAttachable(f"Cannot attach AWS reserved policy to an IAM {kind.noun}.")
+    check_attachable(arn, kind)
     if state.get(kind.policies, owner, arn) is not None:
         return []
     quota = state.world.quotas.policies_per(kind.noun)

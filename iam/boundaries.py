@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from iam.arns import parse_arn
+from iam.arns import POLICY, parse_arn
 from iam.commands import Command, Moment
 from iam.errors import InvalidInput, NoSuchEntity
 from iam.events import Event, roles, users
 from iam.identities import ROLE, USER, Kind
-from iam.policies import is_attachable, policy_exists
+from iam.policies import check_attachable, policy_exists
 from iam.relations import Relation
 from iam.state import State, known
 
@@ -55,7 +55,7 @@ def put_permissions_boundary(state: State, command: PutPermissionsBoundary, mome
     kind, arn = command.kind, command.permissions_boundary
     check_form(arn)
     owner = kind.find_modifiable(state, kind.name_in(command))
-    check_exists(state, arn)
+    check_policy(state, arn, kind)
     previous = boundary_of(state, kind, owner)
     if previous == arn:
         return []
@@ -81,11 +81,14 @@ def boundary_of(state: State, kind: Kind, owner: str) -> str | None:
 
 
 def check_form(arn: str) -> None:
-    """Raises InvalidInput for a boundary that is no ARN."""
-    parse_arn(arn, InvalidInput)
+    """Raises InvalidInput for a boundary that is no ARN, or the ARN of something of IAM that is no policy: recorded."""
+    parsed = parse_arn(arn, InvalidInput)
+    if parsed.service == "iam" and not parsed.resource.startswith(f"{POLICY}/"):
+        raise InvalidInput(f"ARN {arn} is not valid.")
 
 
-def check_exists(state: State, arn: str) -> None:
-    """Raises NoSuchEntity for a boundary that is no policy."""
-    if not policy_exists(state, arn) or not is_attachable(arn):
+def check_policy(state: State, arn: str, kind: Kind) -> None:
+    """Raises NoSuchEntity for a boundary that is no policy, and PolicyNotAttachable for one AWS keeps for itself."""
+    if not policy_exists(state, arn):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
+    check_attachable(arn, kind)

@@ -9,6 +9,7 @@ import lzma
 from base64 import b32encode
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -16,9 +17,13 @@ from itertools import accumulate
 from typing import Final, Self
 
 import msgspec
+from msgspec.structs import asdict
 
 BLOCKS_KEPT: Final = 2
 """Decoded blocks kept for the next look-up; each is about half a megabyte."""
+
+SOURCE_PARTITION: Final = "aws"
+"""The source tells of this one. What its documents say, ARNs and all, is said in the others too."""
 
 
 class CatalogueVersion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -47,14 +52,30 @@ class CataloguePolicy(msgspec.Struct, frozen=True, gc=False, array_like=True):
     versions: tuple[CatalogueVersion, ...]
 
     @property
+    def partition(self) -> str:
+        """The one that the source is of."""
+        return SOURCE_PARTITION
+
+    @property
     def arn(self) -> str:
-        """The ARN in the partition `aws`, the only one the catalogue speaks of."""
-        return f"arn:aws:iam::aws:policy{self.path}{self.name}"
+        """The ARN, which is another one in each partition."""
+        return f"arn:{self.partition}:iam::aws:policy{self.path}{self.name}"
 
     @property
     def policy_id(self) -> str:
         """An id that looks like AWS's and is made up: the source has none, so the ARN's hash stands in."""
         return "ANPA" + b32encode(sha256(self.arn.encode()).digest())[:17].decode()
+
+
+class PolicyElsewhere(CataloguePolicy, frozen=True, gc=False):
+    """A policy of the source, in a partition that the source is not of. Its ARN and its id are that partition's."""
+
+    elsewhere: str
+
+    @property
+    def partition(self) -> str:
+        """Where it is."""
+        return self.elsewhere
 
 
 class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -84,13 +105,27 @@ class Catalogue:
         self.release: Final = index.release
         self.digest: Final = digest
         self.version_count: Final = sum(len(policy.versions) for policy in index.policies)
-        self._policies = index.policies
-        self._by_arn = {policy.arn: policy for policy in index.policies}
-        counts = (len(policy.versions) for policy in index.policies)
-        self._first_document = dict(zip(self._by_arn, accumulate(counts, initial=0), strict=False))
         self._blocks = index.blocks
         self._documents = documents
         self._lines = lru_cache(maxsize=BLOCKS_KEPT)(self._decode)
+        self._take(index.policies)
+        self._by_partition = {SOURCE_PARTITION: self}  # shared by all of them
+
+    def _take(self, policies: Sequence[CataloguePolicy]) -> None:
+        self._policies = policies
+        self._by_arn = {policy.arn: policy for policy in policies}
+        counts = (len(policy.versions) for policy in policies)
+        self._first_document = dict(zip(self._by_arn, accumulate(counts, initial=0), strict=False))
+
+    def within(self, partition: str) -> "Catalogue":
+        """The same policies and documents under the ARNs of a partition. Made once, of the same memory."""
+        there = self._by_partition.get(partition)
+        if there is None:
+            there = copy(self)
+            source = self._by_partition[SOURCE_PARTITION].policies()
+            there._take([PolicyElsewhere(**asdict(policy), elsewhere=partition) for policy in source])
+            self._by_partition[partition] = there
+        return there
 
     @classmethod
     def read(cls, index: bytes, documents: bytes) -> Self:

@@ -32,6 +32,7 @@ RESOURCE_VENDOR = "Resource vendor must be fully qualified and cannot contain re
 ACTION_NO_VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 ACTION_COLONS = "Actions/Condition can contain only one colon."
 ACTION_VENDOR = "Vendor {} is not valid"
+ACTION_VENDOR_WILDCARD = "Action vendors (e.g., aws, ec2, etc.) must not contain wildcards."
 
 PARTITIONS = frozenset(
     {"*", "aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
@@ -123,11 +124,12 @@ def _check_legacy(statements: Sequence[Statement]) -> None:
 def _is_broken_arn(resource: str) -> bool:
     """Whether an ARN names no vendor, or leaves a part empty and others out.
 
-    An unknown partition is reported first: recorded, for `arn:error:s3::example_bucket` in an array.
+    An unknown partition is reported first: recorded, for `arn:error:s3::example_bucket` in an array. But not where
+    something follows an empty vendor: others found so, for `arn:awss3::bucket/*`.
     """
     parts = resource.split(":")
     if len(parts) < 3 or parts[1] not in PARTITIONS:
-        return False
+        return parts[0] == "arn" and len(parts) > 3 and not parts[2]
     return not parts[2] or (len(parts) < 6 and "::" in resource)
 
 
@@ -198,17 +200,19 @@ _NOT_VENDOR = re.compile(r"[^A-Za-z0-9.-]")
 
 
 def _check_actions(statements: Sequence[Statement]) -> None:
-    """Actions are `*` or `vendor:name`; the name is free, and no vendor or action needs to exist."""
+    """Actions are `*`, `*:*` or `vendor:name`; the name is free, and no vendor or action needs to exist."""
     for statement in statements:
         for action in statement.actions:
-            if action == "*":
+            if action in ("*", "*:*"):
                 continue
             vendor, colon, name = action.partition(":")
             if not colon:
                 raise MalformedPolicyDocument(ACTION_NO_VENDOR)
             if ":" in name:
                 raise MalformedPolicyDocument(ACTION_COLONS)
-            if vendor != "*" and (not vendor or _NOT_VENDOR.search(vendor)):
+            if "*" in vendor or "?" in vendor:
+                raise MalformedPolicyDocument(ACTION_VENDOR_WILDCARD)
+            if not vendor or _NOT_VENDOR.search(vendor):
                 raise MalformedPolicyDocument(ACTION_VENDOR.format(vendor))
 
 

@@ -148,6 +148,15 @@ class ReportNotPresent(IamError):
     code = "ReportNotPresent"
 
 
+class InvalidClientTokenId(IamError):
+    """The access key was deleted or is inactive, or is not known in the partition where it was used."""
+
+    code = "InvalidClientTokenId"
+
+    def __init__(self, message: str = "The security token included in the request is invalid.") -> None:
+        super().__init__(message)
+
+
 class AccessDenied(IamError):
     """The caller may not do this."""
 
@@ -219,7 +228,7 @@ class MethodNotAllowed(IamError):
 
 
 class RequestTooLarge(IamError):
-    """The body is larger than any request of IAM can be."""
+    """The body is too large. Of what AWS takes, only SAML metadata and certificate chains can be as large."""
 
     code = "RequestEntityTooLarge"
 

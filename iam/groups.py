@@ -119,9 +119,12 @@ def delete_group(state: State, command: DeleteGroup, moment: Moment) -> list[Eve
 
 
 def add_user_to_group(state: State, command: AddUserToGroup, moment: Moment) -> list[Event]:
-    """Make a user a member. Adding a member again is fine and changes nothing."""
-    group_id = GROUP.find(state, command.group_name)
+    """Make a user a member. Adding a member again is fine and changes nothing.
+
+    Of two unknown names the user is told: recorded.
+    """
     user_id = USER.find(state, command.user_name)
+    group_id = GROUP.find(state, command.group_name)
     if state.get(r.GROUP_USERS, group_id, user_id) is not None:
         return []
     if state.count(r.USER_GROUPS, user_id) >= (quota := state.world.quotas.groups_per_user):

@@ -105,7 +105,9 @@ def _profile_of(state: State, asked: Any) -> str:
     return find_profile(state, asked.instance_profile_name)
 
 
-TAGGED = Tagged(r.INSTANCE_PROFILE_TAGS, _profile_of, _told, InstanceProfileTagged, InstanceProfileUntagged)
+TAGGED = Tagged(
+    r.INSTANCE_PROFILE_TAGS, _profile_of, _told, InstanceProfileTagged, InstanceProfileUntagged, ignore_case=False
+)
 
 
 class TagInstanceProfile(TagThing, frozen=True, gc=False, kw_only=True):
@@ -128,7 +130,7 @@ class ListInstanceProfileTags(ListThingTags, frozen=True, gc=False, kw_only=True
 
 def create_instance_profile(state: State, command: CreateInstanceProfile, moment: Moment) -> list[Event]:
     """The name is free if no instance profile has it in any spelling, on any path."""
-    check_tag_keys([tag.key for tag in command.tags], ignore_case=True)
+    check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
     name = command.instance_profile_name
     if state.get(r.INSTANCE_PROFILES, "", name.lower()):
         raise EntityAlreadyExists(f"Instance Profile {name} already exists.")
@@ -169,7 +171,9 @@ def remove_role_from_instance_profile(
     profile_id = find_profile(state, command.instance_profile_name)
     role_id = ROLE.find_modifiable(state, command.role_name)
     if state.get(r.INSTANCE_PROFILE_ROLES, profile_id, role_id) is None:
-        raise NoSuchEntity(f"The role with name {command.role_name} cannot be found.")
+        raise NoSuchEntity(
+            f"Role {command.role_name} in Instance Profile {command.instance_profile_name} cannot be found."
+        )
     return [RoleRemovedFromInstanceProfile(**_told(state, profile_id), **ROLE.told(state, role_id))]
 
 

@@ -110,7 +110,7 @@ class VirtualMFADevice(msgspec.Struct, frozen=True, gc=False):
 def _find(state: State, serial_number: str) -> r.VirtualMFADevice:
     device = state.get(r.VIRTUAL_MFA_DEVICES, "", serial_number)
     if device is None:
-        raise NoSuchEntity(f"VirtualMFADevice with serial number {serial_number} doesn't exist.")
+        raise NoSuchEntity(f"MFA Device with serial number {serial_number} does not exist.")
     return device
 
 
@@ -223,10 +223,13 @@ def _check_codes(command: EnableMFADevice | ResyncMFADevice) -> None:
 
 
 def _device_of_user(state: State, user_id: str, serial_number: str) -> r.MFADevice:
+    """Raises NoSuchEntity; AWS says whether there is no such device at all, or the user does not have it."""
     device = state.get(r.USER_MFA_DEVICES, user_id, serial_number)
-    if device is None:
-        raise NoSuchEntity("MFA Device invalid for user.")
-    return device
+    if device is not None:
+        return device
+    if state.get(r.MFA_DEVICE_USERS, "", serial_number) is None:
+        _find(state, serial_number)
+    raise NoSuchEntity("MFA Device invalid for user.")
 
 
 # Reads

@@ -33,6 +33,7 @@ _URL = re.compile(  # of printable ASCII only
     r"(?=[!-~]*\Z)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/?#@]*@)?(?P<host>[^/?#:@\[\]]+)"
     r"(:(?P<port>[0-9]*))?(?P<path>(/[^?#]*)?)(?P<rest>([?#].*)?)"
 )
+_HOST = re.compile(r"[A-Za-z0-9.-]+")
 
 
 class CreateOpenIDConnectProvider(Command, frozen=True, gc=False, kw_only=True):
@@ -201,14 +202,12 @@ def _read_url(url: str) -> tuple[str, bool]:
     """The issuer, which is the URL without its scheme and the usual port, and whether the scheme is https.
 
     Raises ValidationError for what is no URL with a scheme and a host, and InvalidInput for one that has more than a
-    host and a path.
+    host and a path, or no host's name.
     """
     parts = _URL.fullmatch(url)
     if parts is None:
         raise ValidationError(_WRONG_URL)
-    if parts["rest"]:
-        raise InvalidInput("Unknown")  # AWS's whole answer
-    if parts["user"] or parts["port"] not in (None, PORT):
+    if parts["user"] or parts["port"] not in (None, PORT) or parts["rest"] or not _HOST.fullmatch(parts["host"]):
         raise InvalidInput(f"{_WRONG_URL}.")
     return parts["host"] + parts["path"], parts["scheme"].lower() == "https"
 

@@ -40,16 +40,13 @@ def update_password_policy(state: State, command: UpdateAccountPasswordPolicy, m
 
 def delete_password_policy(state: State, command: DeleteAccountPasswordPolicy, moment: Moment) -> list[Event]:
     """Let AWS's own rules hold. AWS refuses where they do already."""
-    _rules(state)
+    if state.get(r.PASSWORD_POLICY, "") is None:
+        raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")
     return [AccountPasswordPolicyDeleted()]
 
 
 def get_password_policy(state: State, query: GetAccountPasswordPolicy) -> r.PasswordPolicy:
     """The account's own rules."""
-    return _rules(state)
-
-
-def _rules(state: State) -> r.PasswordPolicy:
     rules = state.get(r.PASSWORD_POLICY, "")
     if rules is None:
         raise NoSuchEntity(f"The Password Policy with domain name {state.account} cannot be found.")

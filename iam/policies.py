@@ -12,7 +12,15 @@ from iam.arns import POLICY, iam_arn, parse_arn, policy_path_and_name
 from iam.catalogue import CataloguePolicy
 from iam.commands import Command, Moment, Query
 from iam.documents import counted_size, validate
-from iam.errors import AccessDenied, DeleteConflict, EntityAlreadyExists, LimitExceeded, NoSuchEntity
+from iam.errors import (
+    AccessDenied,
+    DeleteConflict,
+    EntityAlreadyExists,
+    InvalidInput,
+    LimitExceeded,
+    NoSuchEntity,
+    PolicyNotAttachable,
+)
 from iam.events import Event
 from iam.events.policies import (
     CatalogueInstalled,
@@ -31,7 +39,7 @@ from iam.state import State, known
 from iam.tags import Tagged, TagThing, UntagThing, check_tag_keys, list_tags, tags_of
 
 AWS = "aws"  # stands where an account stands in the ARN of an AWS managed policy
-RESERVED_PATH = "/aws-service-role/"
+RESERVED_PATHS = ("/aws-service-role/", "/root-task/")
 
 
 class CreatePolicy(Command, frozen=True, gc=False, kw_only=True):
@@ -156,9 +164,15 @@ def governing_version(state: State, arn: str) -> tuple[str, str] | None:
 
 
 def is_attachable(arn: str) -> bool:
-    """Whether others than AWS's own service-linked roles may carry the policy."""
+    """Whether others than AWS's own service-linked roles and sessions may carry the policy."""
     parsed = parse_arn(arn)
-    return not (parsed.account == AWS and parsed.resource.startswith(POLICY + RESERVED_PATH))
+    return not (parsed.account == AWS and parsed.resource.removeprefix(POLICY).startswith(RESERVED_PATHS))
+
+
+def check_attachable(arn: str, kind: Kind) -> None:
+    """Raises PolicyNotAttachable for a policy that AWS keeps for itself."""
+    if not is_attachable(arn):
+        raise PolicyNotAttachable(f"Cannot attach AWS reserved policy to an IAM {kind.noun}.")
 
 
 def check_document(document: str, size: int) -> None:
@@ -202,8 +216,10 @@ def boundary_count(state: State, arn: str) -> int:
 
 
 def _taggable(state: State, command: Any) -> str:
-    """The id of the account's own policy. AWS's have no tags and can be given none."""
-    return _own_policy(state, command.policy_arn, "tag" if isinstance(command, TagPolicy) else "untag")
+    """The id of the account's own policy. AWS's have no tags and can be given none: InvalidInput."""
+    if parse_arn(command.policy_arn).account != state.account:
+        raise InvalidInput("Tags not supported for policies in this domain")
+    return find_policy(state, command.policy_arn)
 
 
 def _told(state: State, policy_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from iam import relations as r
-from iam.boundaries import boundary_of, check_exists, check_form
+from iam.boundaries import boundary_of, check_form, check_policy
 from iam.commands import Command, Moment, Query
 from iam.errors import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded
 from iam.events import Event
@@ -130,12 +130,12 @@ def create_role(state: State, command: CreateRole, moment: Moment) -> list[Event
         raise InvalidInput(f"Path prefix '{SERVICE_ROLE_PATH}' can only be used for AWS Service linked Roles")
     if command.permissions_boundary:
         check_form(command.permissions_boundary)
-    check_trust(state, command.assume_role_policy_document)
     if state.get(r.ROLES, "", command.role_name.lower()):
         raise EntityAlreadyExists(f"Role with name {command.role_name} already exists.")
+    check_trust(state, command.assume_role_policy_document)
     check_number(state)
     if command.permissions_boundary:
-        check_exists(state, command.permissions_boundary)
+        check_policy(state, command.permissions_boundary, ROLE)
     return [
         RoleCreated(
             role_id=moment.new_id(ROLE.id_prefix),

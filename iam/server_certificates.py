@@ -102,7 +102,14 @@ def _told(state: State, certificate_id: str) -> dict[str, str]:
     return {"server_certificate_id": certificate_id, "server_certificate_name": name}
 
 
-TAGGED = Tagged(r.SERVER_CERTIFICATE_TAGS, _certificate_of, _told, ServerCertificateTagged, ServerCertificateUntagged)
+TAGGED = Tagged(
+    r.SERVER_CERTIFICATE_TAGS,
+    _certificate_of,
+    _told,
+    ServerCertificateTagged,
+    ServerCertificateUntagged,
+    ignore_case=False,
+)
 
 
 class TagServerCertificate(TagThing, frozen=True, gc=False, kw_only=True):
@@ -125,7 +132,7 @@ class ListServerCertificateTags(ListThingTags, frozen=True, gc=False, kw_only=Tr
 
 def upload_server_certificate(state: State, command: UploadServerCertificate, moment: Moment) -> list[Event]:
     """Keep a certificate that is valid now, fits its private key and is issued by the first of the chain, if any."""
-    check_tag_keys([tag.key for tag in command.tags], ignore_case=True)
+    check_tag_keys([tag.key for tag in command.tags], ignore_case=False)
     certificate = read_valid(command.certificate_body, moment.at, UNREADABLE)
     _check_key(command.private_key, certificate)
     _check_chain(command.certificate_chain, certificate)
@@ -141,11 +148,16 @@ def upload_server_certificate(state: State, command: UploadServerCertificate, mo
             path=command.path,
             uploaded_at=moment.at,
             expires_at=certificate.not_valid_after_utc,
-            certificate_body=command.certificate_body,
-            certificate_chain=command.certificate_chain,
+            certificate_body=_tidy(command.certificate_body),
+            certificate_chain=None if command.certificate_chain is None else _tidy(command.certificate_chain),
             tags=command.tags,
         )
     ]
+
+
+def _tidy(text: str) -> str:
+    """Without white space around it and without carriage returns, as AWS gives a server certificate back."""
+    return text.strip().replace("\r", "")
 
 
 def read_valid(body: str, at: datetime, unreadable: str) -> Certificate:

@@ -65,7 +65,7 @@ def create_service_linked_role(state: State, command: CreateServiceLinkedRole, m
             f"Service role name {role_name} has been taken in this account, please try a different suffix."
         )
     check_number(state)
-    arn = f"arn:aws:iam::{AWS}:policy{SERVICE_ROLE_PATH}{linked.policy_name}"
+    arn = f"arn:{state.world.partition}:iam::{AWS}:policy{SERVICE_ROLE_PATH}{linked.policy_name}"
     has_policy = linked.policy_name is not None and policy_exists(state, arn)
     return [
         ServiceLinkedRoleCreated(

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from iam.arns import DEFAULT_PARTITION
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
 from iam.relations import Change, Relation, V
@@ -14,11 +15,20 @@ ENTRY_BYTES = 300  # what an entry costs in memory beside its document, measured
 
 
 class World(msgspec.Struct, frozen=True, eq=False):
-    """What is the same for every account: the partition, the quotas, the AWS managed policies."""
+    """What is the same for every account of a partition: its name, the quotas, the AWS managed policies.
+
+    An account that has no records yet is in no partition; the name is empty there.
+    """
 
     catalogue: Catalogue
     quotas: Quotas = Quotas()
-    partition: str = "aws"
+    partition: str = DEFAULT_PARTITION
+
+    def within(self, partition: str) -> "World":
+        """The same in another partition."""
+        if partition == self.partition:
+            return self
+        return World(self.catalogue.within(partition), self.quotas, partition)
 
 
 class State(Protocol):
@@ -171,6 +181,7 @@ class Draft:
     def commit(self) -> None:
         """Make the state below, an account or a draft, what this one is. The draft is not used afterwards."""
         assert isinstance(self._base, Account | Draft)  # on other states a draft is only tried
+        self._base.world = self.world  # the first record settles the partition
         self._base.apply(self._changes)
 
 

@@ -1,8 +1,9 @@
 """Reading and checking trust policies, which say who may assume a role: their grammar, and AWS's messages.
 
 AWS reads them with another parser than identity policies, which has messages of its own. Recorded are those for what
-is no JSON, for actions and for Resource; reported by users are those for principals; the others are likely, being
-what the same parser says of S3's bucket policies. Whatever is not known to be refused is accepted.
+is no JSON, for actions and for Resource; reported by users are those for principals; the others, and the order in
+which faults are looked for, are likely: others who asked AWS found them so, and the same parser says the like of S3's
+bucket policies. Whatever is not known to be refused is accepted.
 """
 
 import json
@@ -23,22 +24,31 @@ from iam.state import State
 
 JSON = "This policy contains invalid Json"
 VERSION = "The policy must contain a valid version string"
-PROHIBITED = "Has prohibited field {}"
 MISSING = "Missing required field {}"
 UNKNOWN = "Unknown field {}"
+EMPTY = "Could not parse the policy: Statement is empty!"
 EFFECT = "Invalid effect: {}"
-SID_UNIQUE = "Statement IDs (SID) in a single policy must be unique."
+SID_UNIQUE = "The Statement Ids in the policy are not unique"
 ACTIONS = "AssumeRole policy may only specify STS AssumeRole actions."
+ACTION_TWICE = "Syntax error in policy."
+RESOURCE = "Has prohibited field Resource"
+NOT_RESOURCE = "AssumeRole policy must not contain resources."
+ALLOWED_NOT_PRINCIPAL = "Allow with NotPrincipal is not allowed."
+NOT_PRINCIPAL = "AssumeRole policy must not contain NotPrincipal field."
+PRINCIPAL_FORM = "Principal must be a JSON object."
+PRINCIPAL_EMPTY = "Missing required field Principal cannot be empty!"
 NO_PRINCIPALS = (
     "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: "
     "The passed in policy has a statement with no principals!"
 )
 PRINCIPAL = 'Invalid principal in policy: "{}":"{}"'
 FEDERATED = "Federated principals must be valid domain names or SAML metadata ARNs"
+COGNITO = "A condition block must be present for the Cognito provider"
 
-_REQUIRED = ("Effect", "Principal", "Action")
-_PROHIBITED = ("Resource", "NotResource", "NotPrincipal")
-_STATEMENT = frozenset({"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"})
+_COGNITO = "cognito-identity.amazonaws.com"
+_STATEMENT = frozenset(
+    ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+)
 _ASSUMING = (
     "assumerole",
     "assumerolewithsaml",
@@ -60,7 +70,6 @@ def check_trust(state: State, document: str) -> None:
     A user or role of the account that it names must exist; those of other accounts nobody here can know.
     """
     for statement in _statements(document):
-        _check_actions(statement)
         for kind, name in _principals(statement["Principal"]):
             _check_principal(state, kind, name)
     quota = state.world.quotas.assume_role_policy_size
@@ -76,9 +85,13 @@ def _statements(document: str) -> list[dict[str, Any]]:
             raise MalformedPolicyDocument(UNKNOWN.format(name))
     if policy.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
         raise MalformedPolicyDocument(VERSION)
-    statements = _listed(policy.get("Statement", []))
-    if not statements:
+    if "Statement" not in policy:
         raise MalformedPolicyDocument(MISSING.format("Statement"))
+    statements = _listed(policy["Statement"])
+    if not statements:
+        raise MalformedPolicyDocument(EMPTY)
+    if any(isinstance(each, dict) and each.get("Effect") == "Allow" and "NotPrincipal" in each for each in statements):
+        raise MalformedPolicyDocument(ALLOWED_NOT_PRINCIPAL)
     sids = []
     for statement in statements:
         _check_elements(statement)
@@ -105,23 +118,46 @@ def _distinct(members: list[tuple[str, object]]) -> None:
 
 
 def _check_elements(statement: Any) -> None:
+    """What can be told from the statement alone, in AWS's order: effect, principal, condition, actions, resources."""
     if not isinstance(statement, dict):
         raise MalformedPolicyDocument(JSON)
-    for name in _PROHIBITED:
-        if name in statement:
-            raise MalformedPolicyDocument(PROHIBITED.format(name))
     for name in statement:
         if name not in _STATEMENT:
             raise MalformedPolicyDocument(UNKNOWN.format(name))
-    if "NotAction" in statement:
-        raise MalformedPolicyDocument(ACTIONS)
-    for name in _REQUIRED:
-        if name not in statement:
-            raise MalformedPolicyDocument(MISSING.format(name))
-    if statement["Effect"] not in ("Allow", "Deny"):
-        raise MalformedPolicyDocument(EFFECT.format(statement["Effect"]))
-    if not isinstance(statement.get("Sid", ""), str) or not _is_condition(statement.get("Condition", {})):
+    if not isinstance(statement.get("Sid", ""), str):
         raise MalformedPolicyDocument(JSON)
+    effect = _required(statement, "Effect")
+    if effect not in ("Allow", "Deny"):
+        raise MalformedPolicyDocument(EFFECT.format(effect))
+    if "NotPrincipal" in statement:
+        raise MalformedPolicyDocument(NOT_PRINCIPAL)
+    _check_principal_element(statement)
+    if not _is_condition(statement.get("Condition", {})):
+        raise MalformedPolicyDocument(JSON)
+    _check_actions(statement)
+    if "Resource" in statement:
+        raise MalformedPolicyDocument(RESOURCE)
+    if "NotResource" in statement:
+        raise MalformedPolicyDocument(NOT_RESOURCE)
+
+
+def _required(statement: Mapping[str, Any], name: str) -> Any:
+    if name not in statement:
+        raise MalformedPolicyDocument(MISSING.format(name))
+    return statement[name]
+
+
+def _check_principal_element(statement: Mapping[str, Any]) -> None:
+    """Principals stand under their kinds; `*` alone, which other policies may have, is refused as well."""
+    principal = _required(statement, "Principal")
+    if isinstance(principal, str):
+        raise MalformedPolicyDocument(PRINCIPAL_FORM)
+    if not isinstance(principal, dict):
+        raise MalformedPolicyDocument(JSON)
+    if not principal:
+        raise MalformedPolicyDocument(PRINCIPAL_EMPTY)
+    if _COGNITO in _listed(principal.get("Federated", [])) and not statement.get("Condition"):
+        raise MalformedPolicyDocument(COGNITO)
 
 
 def _is_condition(condition: Any) -> bool:
@@ -137,8 +173,10 @@ def _is_condition(condition: Any) -> bool:
 
 
 def _check_actions(statement: Mapping[str, Any]) -> None:
-    """Actions are those by which a role is assumed, or patterns that mean one of them."""
-    actions = _listed(statement["Action"])
+    """Actions, and those excepted by NotAction, are those by which a role is assumed, or patterns that mean one."""
+    if "Action" in statement and "NotAction" in statement:
+        raise MalformedPolicyDocument(ACTION_TWICE)
+    actions = _listed(statement["NotAction"] if "NotAction" in statement else statement.get("Action", []))
     if not actions:
         raise MalformedPolicyDocument(MISSING.format("Action"))
     for action in actions:
@@ -149,12 +187,8 @@ def _check_actions(statement: Mapping[str, Any]) -> None:
             raise MalformedPolicyDocument(ACTIONS)
 
 
-def _principals(principal: Any) -> Iterator[tuple[str, str]]:
-    """The principals of a statement with their kinds; `*` alone stands for all of kind AWS."""
-    if principal == "*":
-        principal = {"AWS": "*"}
-    if not isinstance(principal, dict):
-        raise MalformedPolicyDocument(JSON)
+def _principals(principal: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The principals of a statement with their kinds."""
     found = [(kind, name) for kind, names in principal.items() for name in _listed(names)]
     if not found:
         raise MalformedPolicyDocument(NO_PRINCIPALS)

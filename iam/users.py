@@ -8,7 +8,7 @@ import msgspec
 
 from iam import relations as r
 from iam.arns import root_arn
-from iam.boundaries import check_exists, check_form
+from iam.boundaries import check_form, check_policy
 from iam.callers import is_root, user_asked
 from iam.commands import Command, Moment, Principal, Query
 from iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded
@@ -111,7 +111,7 @@ def create_user(state: State, command: CreateUser, moment: Moment) -> list[Event
     if state.count(r.USERS, "") >= state.world.quotas.users_per_account:
         raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {state.world.quotas.users_per_account}")
     if command.permissions_boundary:
-        check_exists(state, command.permissions_boundary)
+        check_policy(state, command.permissions_boundary, USER)
     return [
         UserCreated(
             user_id=moment.new_id("AIDA"),
@@ -160,7 +160,7 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
     if state.get(r.LOGIN_PROFILE, user_id) is not None:
         raise DeleteConflict("Cannot delete entity, must delete login profile first.")
     if state.count(r.USER_MFA_DEVICES, user_id):
-        raise DeleteConflict("Cannot delete entity, must delete MFA device first.")
+        raise DeleteConflict("Cannot delete entity, must remove tokens from principal first.")
     if state.count(r.USER_SSH_PUBLIC_KEYS, user_id):
         raise DeleteConflict("Cannot delete entity, must delete SSH public keys first.")
     if state.count(r.USER_SIGNING_CERTIFICATES, user_id):

@@ -9,8 +9,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from eventstore.log import Log, LogError, read_all
 from eventstore.record import Head, Record, Row, head_of
+from iam.arns import partition_of
 from iam.events import AnyEvent
 from iam.state import Account, Draft, World
 from projections.intervals import current_changes
@@ -21,6 +24,32 @@ from projections.tables import checkpoint_of
 
 MEMORY_BYTES = 256 * 1024 * 1024
 ACCOUNT_BYTES = 4096  # what an account costs in memory beside its entries
+PARTITIONS_KNOWN = 100_000  # accounts whose partition is remembered, in memory or not
+
+
+class _Asker(msgspec.Struct):
+    """Of a record's actor, what tells the partition."""
+
+    arn: str
+
+
+class _First(msgspec.Struct):
+    """Of a ledger's first record, who asked."""
+
+    actor: _Asker
+
+
+async def partition_in(log: Log, account: str) -> str | None:
+    """The partition of an account, which is that of whoever asked for its first record; None while it has none.
+
+    Raises LogError where that record cannot be read.
+    """
+    for row in await log.get(account, [1]):
+        try:
+            return partition_of(msgspec.json.decode(row.record, type=_First).actor.arn)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise LogError(f"ledger {account}: record 1 cannot be read: {error}") from error
+    return None
 
 
 class _Loaded:
@@ -49,6 +78,8 @@ class Accounts:
         self._log = log
         self._projections = projections
         self._world = world
+        self._no_world = msgspec.structs.replace(world, partition="")  # of accounts that have no records
+        self._partitions: dict[str, str] = {}  # of accounts that have some
         self._projector = projector
         self._memory_bytes = memory_bytes
         self._bytes = 0
@@ -74,6 +105,11 @@ class Accounts:
             return None
         self._loaded.move_to_end(account)
         return loaded.state
+
+    async def partition(self, account: str) -> str | None:
+        """The partition of an account, in memory or not; None while it has no records. Raises LogError."""
+        loaded = self._loaded.get(account)
+        return loaded.state.world.partition or None if loaded is not None else await self._partition(account)
 
     async def state(self, account: str) -> tuple[Account, Head]:
         """The present of an account and where its ledger ends. An account that never was is empty, at 0."""
@@ -177,9 +213,11 @@ class Accounts:
 
     async def _load(self, account: str) -> _Loaded:
         head = await self._log.head(account)
-        if not head.position:
-            return _Loaded(Account(account, self._world), head)
-        state, position = await self._projections.read(lambda connection: self._open_entries(connection, account))
+        partition = await self._partition(account) if head.position else None
+        if partition is None:
+            return _Loaded(Account(account, self._no_world), head)
+        world = self._world.within(partition)
+        state, position = await self._projections.read(lambda connection: _open_entries(connection, account, world))
         self.read_only.pop(account, None)
         async for row in read_all(self._log, account, position):
             head = head_of(row)
@@ -191,10 +229,13 @@ class Accounts:
                 state.apply(record.event.changes() if record.event else ())
         return _Loaded(state, head)
 
-    def _open_entries(self, connection: sqlite3.Connection, account: str) -> tuple[Account, int]:
-        state = Account(account, self._world)
-        state.apply(current_changes(connection, account))
-        return state, checkpoint_of(connection, account).position
+    async def _partition(self, account: str) -> str | None:
+        known = self._partitions.get(account) or await partition_in(self._log, account)
+        if known is not None:
+            self._partitions[account] = known
+            if len(self._partitions) > PARTITIONS_KNOWN:
+                del self._partitions[next(iter(self._partitions))]
+        return known
 
     def _weigh(self, loaded: _Loaded) -> None:
         """Keep count of the memory, and let go of the accounts that were not asked for the longest."""
@@ -211,3 +252,9 @@ class Accounts:
                 spare -= oldest.bytes
         for account in leaving:
             self._bytes -= self._loaded.pop(account).bytes
+
+
+def _open_entries(connection: sqlite3.Connection, account: str, world: World) -> tuple[Account, int]:
+    state = Account(account, world)
+    state.apply(current_changes(connection, account))
+    return state, checkpoint_of(connection, account).position

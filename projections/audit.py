@@ -1,8 +1,8 @@
 """Audit questions: which records speak of whom, of what, of when.
 
-What a user, a group, a role, a policy, an actor or a request id is in is looked up in the audit index; the other
-conditions are held against the rows of the events. The records themselves are read from the ledger. A page looks at a
-bounded number of records, so that no question holds up the others, and may therefore come back short.
+What a user, a group, a role, a policy, another resource, an actor or a request id is in is looked up in the audit
+index; the other conditions are held against the rows of the events. The records themselves are read from the ledger. A
+page looks at a bounded number of records, so that no question holds up the others, and may therefore come back short.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ import msgspec
 
 from eventstore.log import Log
 from eventstore.record import Row, id_time, microseconds, open_envelope
-from iam.relations import GROUPS, INSTANCE_PROFILES, ROLES, USERS, Relation
+from iam.relations import GROUPS, INSTANCE_PROFILES, ROLES, SERVER_CERTIFICATES, USERS, Relation
 from projections.mentions import (
     ACTOR,
     GROUP,
@@ -24,6 +24,7 @@ from projections.mentions import (
     POLICY,
     REQUEST,
     REQUEST_MICROSECONDS_MAX,
+    RESOURCE,
     ROLE,
     USER,
 )
@@ -39,6 +40,7 @@ NAMED: Final[Mapping[str, Relation[str]]] = {
     GROUP: GROUPS,
     ROLE: ROLES,
     INSTANCE_PROFILE: INSTANCE_PROFILES,
+    RESOURCE: SERVER_CERTIFICATES,
 }
 """What can be asked for by a name, meaning all who ever bore it, and where the names are."""
 
@@ -50,6 +52,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     role: str | None = None
     instance_profile: str | None = None
+    resource: str | None = None  # an id, an ARN or a serial number, or a server certificate's name
     policy: str | None = None  # ARN
     actor: str | None = None  # id
     request_id: str | None = None

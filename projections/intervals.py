@@ -11,7 +11,7 @@ has more entries of an owner than that owner had members at one time.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import chain
@@ -22,7 +22,6 @@ import msgspec
 from eventstore.record import Record, microseconds
 from iam.events import AnyEvent
 from iam.relations import ALL, Change, Relation
-from projections.interned import Interned
 
 Begun = tuple[str, bytes | None, int, int]  # value, document digest, position, time
 Ended = tuple[int, int]  # position, time
@@ -54,8 +53,7 @@ def node(valid_from: int, valid_to: int) -> int:
 class Intervals:
     """The entries that began and ended in a batch of records, before they are written."""
 
-    def __init__(self, things: Interned) -> None:
-        self._things = things
+    def __init__(self) -> None:
         self._begun: dict[int, dict[str, Begun]] = {}  # by owner and member
         self._ended: dict[tuple[int, str], Ended] = {}  # entries from before the batch
         self._emptied: dict[int, Ended] = {}  # owners whose entries from before the batch have all ended
@@ -63,8 +61,8 @@ class Intervals:
         self._documents: dict[bytes, str] = {}
         self._whole: set[str] = set()  # accounts that have nothing from before the batch
 
-    def add(self, record: Record[AnyEvent]) -> None:
-        """Take in what a record changed. Records of one ledger come in order."""
+    def add(self, record: Record[AnyEvent], things: Mapping[tuple[str, ...], int]) -> None:
+        """Take in what a record changed. Records of one ledger come in order; `things` are those of its account."""
         account, position, event = record.account, record.position, record.event
         if position == 1:
             self._whole.add(account)
@@ -72,9 +70,8 @@ class Intervals:
             return
         at = (position, microseconds(record.effective_at))
         whole = account in self._whole
-        things = self._things
         for change in event.changes():
-            owner = things[account, change.relation.name, change.owner]
+            owner = things[change.relation.name, change.owner]
             if change.member is None:
                 self._end_all(owner, at, whole)
             else:

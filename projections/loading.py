@@ -3,20 +3,21 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from eventstore.log import Log, LogError, all_heads
-from eventstore.record import EMPTY, Head, Record, leaf_hash
-from iam.events import AnyEvent
+from eventstore.record import EMPTY, Head, leaf_hash
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections
-from projections.tables import BESIDE, Checkpoint
+from projections.tables import BESIDE, Batch, Checkpoint
 
 logger = logging.getLogger(__name__)
 
 RECORDS_PER_BATCH = 10_000
 RECORDS_PER_READ = 5_000
+TURN_SECONDS = 0.0005
 
 
 async def rebuild(log: Log, projections: Projections, progress: Callable[[int], None] = lambda done: None) -> int:
@@ -38,7 +39,7 @@ async def load(log: Log, projections: Projections, progress: Callable[[int], Non
 
 async def _take_all(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
     loader = _Loader(projections, prefix, progress)
-    with no_collection():
+    with no_collection(), _frequent_turns():
         async for account, head in all_heads(log):
             await loader.load(log, account, head)
         await loader.finish()
@@ -57,14 +58,25 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _frequent_turns() -> Iterator[None]:
+    """While one thread is busy with records, the one that writes needs a turn after each statement, and a quick one."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+
+
 class _Loader:
-    """Gathers records, of several ledgers if they are short, and writes while the next ones are read."""
+    """Puts records together, of several ledgers if they are short, while those before them are written."""
 
     def __init__(self, projections: Projections, prefix: str, progress: Callable[[int], None]) -> None:
         self._projections = projections
-        self._prefix = prefix
         self._progress = progress
-        self._records: list[Record[AnyEvent]] = []
+        self._tables = projections.tables(prefix)
+        self._batch = Batch(self._tables)
         self._reached: dict[str, Checkpoint] = {}
         self._writing: asyncio.Task[None] | None = None
         self.done = 0
@@ -79,10 +91,12 @@ class _Loader:
             stored = await log.stored(account, position, min(RECORDS_PER_READ, head.position - position))
             if not stored:
                 raise LogError(f"ledger {account}: records are missing behind position {position}")
+            if not self._tables.knows_all(account, position + 1):
+                await self._written()  # what has to be looked up may be in there
             taken = 0
             try:
                 for record in stored:
-                    self._records.append(read_record(record))
+                    self._batch.add(read_record(record))
                     taken += 1
             except UnknownEvent as error:
                 logger.error("the account is read-only: %s", error)
@@ -90,7 +104,7 @@ class _Loader:
             position += taken
             if taken:
                 self._reached[account] = Checkpoint(position, leaf_hash(stored[taken - 1]).hex())
-            if len(self._records) >= RECORDS_PER_BATCH:
+            if len(self._batch) >= RECORDS_PER_BATCH:
                 await self._write()
 
     async def finish(self) -> None:
@@ -100,12 +114,12 @@ class _Loader:
 
     async def _write(self) -> None:
         await self._written()
-        self._writing = asyncio.create_task(self._take(self._records, self._reached))
-        self._records, self._reached = [], {}
+        self._writing = asyncio.create_task(self._take(self._batch, self._reached))
+        self._batch, self._reached = Batch(self._tables), {}
 
-    async def _take(self, records: Sequence[Record[AnyEvent]], reached: dict[str, Checkpoint]) -> None:
-        await self._projections.write(records, reached, self._prefix)
-        self.done += len(records)
+    async def _take(self, batch: Batch, reached: dict[str, Checkpoint]) -> None:
+        await self._projections.write_batch(batch, reached)
+        self.done += len(batch)
         self._progress(self.done)
 
     async def _written(self) -> None:

@@ -20,13 +20,13 @@ from eventstore.record import Record
 from iam.events import AnyEvent
 from projections import tables
 from projections.intervals import node
-from projections.tables import BESIDE, Checkpoint, Tables
+from projections.tables import Batch, Checkpoint, Tables
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 5  # raise it when the tables or what is put into them change: an older file is made anew
+SCHEMA_VERSION = 7  # raise it when the tables or what is put into them change: an older file is made anew
 WAL_PAGES = 8_000  # each page is written again when they are copied
 WAL_PAGES_SPARE = 4_000  # what may still be behind when the disk gets full
 WAL_PAGE_BYTES = 4096 + 24
@@ -46,7 +46,7 @@ class Projections:
         self._readers = ThreadPoolExecutor(READERS, "projections-read")
         self._writer = ThreadPoolExecutor(1, "projections-write")
         self._write_connection = _open_for_writing(path)
-        self._tables: dict[str, Tables] = {}  # by prefix
+        self._tables: Tables | None = None
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask a question on a reading thread. It sees one consistent state of the file."""
@@ -106,37 +106,43 @@ class Projections:
             statements(connection)
             connection.execute("COMMIT")  # where a full disk shows first
         except BaseException:
-            self._tables.clear()  # they may know what is undone now
+            self._tables = None  # they may know what is undone now
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
-    async def write(
-        self, records: Iterable[Record[AnyEvent]], reached: Mapping[str, Checkpoint], prefix: str = ""
-    ) -> None:
+    async def write(self, records: Iterable[Record[AnyEvent]], reached: Mapping[str, Checkpoint]) -> None:
         """Take in records and move the checkpoints, all in one transaction."""
 
         def take(connection: sqlite3.Connection) -> None:
-            if prefix not in self._tables:
-                self._tables[prefix] = Tables(connection, prefix)
-            self._tables[prefix].take(records, reached)
+            if self._tables is None:
+                self._tables = Tables(connection)
+            self._tables.take(records, reached)
 
         await self.change(take)
+
+    def tables(self, prefix: str = "") -> Tables:
+        """A set of tables to make batches for, while nothing else writes to it."""
+        self._tables = None
+        return Tables(self._write_connection, prefix)
+
+    async def write_batch(self, batch: Batch, reached: Mapping[str, Checkpoint]) -> None:
+        """Write what was put together and move the checkpoints, all in one transaction."""
+        await self.change(partial(batch.write, reached=reached))
 
     async def forget(self, account: str) -> None:
         """Drop all that is known of an account whose ledger is not the one that was projected."""
         await self.change(partial(tables.forget, account=account))
-        self._tables.clear()
+        self._tables = None
 
     async def begin_beside(self) -> None:
-        """Begin a second set of tables, which `write` fills under the prefix BESIDE while the first one answers."""
-        self._tables.pop(BESIDE, None)
+        """Begin a second set of tables, which is filled under the prefix BESIDE while the first one answers."""
         await self.change(tables.create_beside)
 
     async def swap(self) -> None:
         """Put the second set of tables in the place of the first."""
         await self.change(tables.swap)
-        self._tables.clear()
+        self._tables = None
 
     def remake(self) -> None:
         """Start again from nothing, as what is there cannot be read. Nobody may be reading or writing meanwhile."""
@@ -144,7 +150,7 @@ class Projections:
         _delete(self.path)
         self._local = threading.local()
         self._write_connection = _open_for_writing(self.path)
-        self._tables.clear()
+        self._tables = None
 
     async def close(self) -> None:
         """Wait for what is under way and close every connection."""

@@ -1,7 +1,7 @@
 """Writing to the tables of `projections.db`: what a batch of records means to them, all of it at once."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from re import MULTILINE, findall, sub
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 
 from eventstore.record import EMPTY, Record, microseconds
 from iam.events import AnyEvent
-from projections.interned import Interned
+from projections.interned import VALUES_REMEMBERED, Interned, InternedTable, Row
 from projections.intervals import Intervals, insert
 from projections.mentions import call_of, caller_of, mentions, subjects_in
 
@@ -32,50 +32,101 @@ class Tables:
 
     def __init__(self, connection: sqlite3.Connection, prefix: str = "") -> None:
         self._connection = connection
-        self._prefix = prefix
-        self._things = Interned(connection, f"{prefix}things", ("account", "kind", "name"))
-        self._calls = Interned(connection, f"{prefix}calls", ("action", "outcome", "type", "code"))
-        self._callers = Interned(
+        self._things_table = InternedTable(connection, f"{prefix}things", ("account", "kind", "name"))
+        self._calls_table = InternedTable(connection, f"{prefix}calls", ("action", "outcome", "type", "code"))
+        self._callers_table = InternedTable(
             connection,
             f"{prefix}callers",
             ("actor_id", "actor_arn", "access_key_id", "source", "source_ip", "user_agent"),
         )
+        self._things: dict[str, Interned] = {}  # by account
+        self.calls = Interned(self._calls_table, whole=self._calls_table.was_empty)
+        self.callers = Interned(self._callers_table, whole=self._callers_table.was_empty)
+        self.prefix = prefix
 
     def take(self, records: Iterable[Record[AnyEvent]], reached: Mapping[str, Checkpoint]) -> None:
         """Take in records, within the caller's transaction. They follow each account's checkpoint, and move it."""
-        intervals = Intervals(self._things)
-        events: list[tuple[Any, ...]] = []
-        index: list[tuple[int, int]] = []
-        starts: dict[str, int] = {}
+        batch = Batch(self)
         for record in records:
-            starts.setdefault(record.account, record.position)
-            intervals.add(record)
-            events.append(self._event(record, index))
-        for account, first in starts.items():
-            known = checkpoint_of(self._connection, account, self._prefix).position
+            batch.add(record)
+        batch.write(self._connection, reached)
+
+    def things(self, account: str, position: int) -> Interned:
+        """The things of an account, by kind and name, for one who takes in the record at this position."""
+        things = self._things.get(account)
+        if things is None:
+            things = self._things[account] = Interned(self._things_table, (account,), whole=position == 1)
+        return things
+
+    def knows_all(self, account: str, position: int) -> bool:
+        """Whether no number has to be looked up in the file to take in the account's records from this position on."""
+        return self.things(account, position).whole and self.calls.whole and self.callers.whole
+
+    def begin(self) -> dict[str, list[Row]]:
+        """By table, the rows of what gets a number from now on. Where too much is remembered, it is forgotten."""
+        if self._things_table.remembered > VALUES_REMEMBERED:
+            self._things_table.remembered = 0
+            self._things.clear()
+        if self._callers_table.remembered > VALUES_REMEMBERED:
+            self._callers_table.remembered = 0
+            self.callers = Interned(self._callers_table, whole=False)
+        return {table.name: table.begin() for table in (self._things_table, self._calls_table, self._callers_table)}
+
+
+class Batch:
+    """What records mean to a set of tables, put together before it is written. Those of one ledger come in order.
+
+    That may be while the batch before is written, on another thread, for records of which the tables know all.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._interned = tables.begin()
+        self._intervals = Intervals()
+        self._events: list[tuple[Any, ...]] = []
+        self._index: dict[int, list[int]] = {}  # positions, by thing
+        self._starts: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, record: Record[AnyEvent]) -> None:
+        """Take in a record."""
+        account, position = record.account, record.position
+        self._starts.setdefault(account, position)
+        things, index = self._tables.things(account, position), self._index
+        self._intervals.add(record, things)
+        mentioned: dict[str, int] = {}
+        for mention in mentions(record):
+            thing = things[mention]
+            index.setdefault(thing, []).append(position)
+            mentioned.setdefault(mention[0], thing)
+        event = (
+            *(account, position, microseconds(record.recorded_at)),
+            *(self._tables.calls[call_of(record)], self._tables.callers[caller_of(record)]),
+            *subjects_in(record, mentioned, 0),
+        )
+        self._events.append(event)
+
+    def write(self, connection: sqlite3.Connection, reached: Mapping[str, Checkpoint]) -> None:
+        """Write all of it, within the caller's transaction. It follows each account's checkpoint, and moves it."""
+        prefix = self._tables.prefix
+        for account, first in self._starts.items():
+            known = checkpoint_of(connection, account, prefix).position
             if known != first - 1:
                 raise RuntimeError(f"records of {account} from {first} on do not follow the checkpoint at {known}")
-        intervals.write(self._connection, self._prefix)
-        insert(self._connection, f"INSERT INTO {self._prefix}event_rows", sorted(events))
-        insert(self._connection, f"INSERT INTO {self._prefix}audit_index", sorted(index))
-        rows = [(account, checkpoint.position, checkpoint.hash) for account, checkpoint in reached.items()]
-        insert(self._connection, f"INSERT OR REPLACE INTO {self._prefix}checkpoints", rows)
+        for table, rows in self._interned.items():
+            insert(connection, f"INSERT INTO {table}", rows)
+        self._intervals.write(connection, prefix)
+        insert(connection, f"INSERT INTO {prefix}event_rows", sorted(self._events))
+        insert(connection, f"INSERT OR IGNORE INTO {prefix}audit_index", _pairs(self._index))
+        checkpoints = [(account, checkpoint.position, checkpoint.hash) for account, checkpoint in reached.items()]
+        insert(connection, f"INSERT OR REPLACE INTO {prefix}checkpoints", checkpoints)
 
-    def _event(self, record: Record[AnyEvent], index: list[tuple[int, int]]) -> tuple[Any, ...]:
-        """The record's row, and what it mentions into the index."""
-        mentioned: dict[str, int] = {}
-        for kind, name in mentions(record):
-            thing = self._things[record.account, kind, name]
-            index.append((thing, record.position))
-            mentioned.setdefault(kind, thing)
-        return (
-            record.account,
-            record.position,
-            microseconds(record.recorded_at),
-            self._calls[call_of(record)],
-            self._callers[caller_of(record)],
-            *subjects_in(record, mentioned),
-        )
+
+def _pairs(index: Mapping[int, Sequence[int]]) -> list[tuple[int, int]]:
+    """Each thing with each of its positions, in order."""
+    return [(thing, position) for thing in sorted(index) for position in index[thing]]
 
 
 def checkpoint_of(connection: sqlite3.Connection, account: str, prefix: str = "") -> Checkpoint:

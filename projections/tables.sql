@@ -5,7 +5,7 @@
 -- past_entries until record `valid_to`. Times are microseconds since 1970 in UTC.
 
 -- What entries belong to and what records speak of, each spelled out once. `kind` is a relation, or what the audit
--- index knows: user, policy, group, role, instance_profile, actor, request, own.
+-- index knows: user, policy, group, role, instance_profile, resource, actor, request, own.
 CREATE TABLE things (
     id      INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -44,21 +44,21 @@ CREATE TABLE documents (
     document TEXT NOT NULL
 ) STRICT;
 
--- One row per record: what it was, who did it, whom it was about.
+-- One row per record: what it was, who did it, whom it was about. 0 and empty texts stand for none.
 CREATE TABLE event_rows (
     account     TEXT    NOT NULL,
     position    INTEGER NOT NULL,
     recorded_at INTEGER NOT NULL,
     call        INTEGER NOT NULL,
     caller      INTEGER NOT NULL,
-    user        INTEGER,          -- a thing
-    user_name   TEXT,             -- as it was called then
-    policy      INTEGER,          -- a thing
-    policy_name TEXT,
-    "group"     INTEGER,
-    group_name  TEXT,
-    role        INTEGER,
-    role_name   TEXT,
+    user        INTEGER NOT NULL, -- a thing
+    user_name   TEXT    NOT NULL, -- as it was called then
+    policy      INTEGER NOT NULL, -- a thing
+    policy_name TEXT    NOT NULL,
+    "group"     INTEGER NOT NULL,
+    group_name  TEXT    NOT NULL,
+    role        INTEGER NOT NULL,
+    role_name   TEXT    NOT NULL,
     PRIMARY KEY (account, position),
     UNIQUE (account, recorded_at)
 ) STRICT, WITHOUT ROWID;

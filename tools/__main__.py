@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from iam.arns import DEFAULT_PARTITION, PARTITIONS
 from tools.failure import Failure
 
 DEFAULT_ACCOUNT = "123456789012"
@@ -41,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     _flag(serve, "--port", 8080, "port to listen on; 0 takes any free one", kind=_port)
     _flag(serve, "--auth", "off", "whether requests must be signed; only off exists so far", choices=("off", "sigv4"))
     _flag(serve, "--account", DEFAULT_ACCOUNT, "account of callers whose access key id names none")
+    text = "partition of new accounts whose callers name no region that is known"
+    _flag(serve, "--partition", DEFAULT_PARTITION, text, choices=PARTITIONS)
     _flag(serve, "--log", None, "where the log is: a URL, or memory: to forget everything at the end")
     _flag(serve, "--quota", [], "set a quota of IAM, as in PoliciesPerUser=20; may be repeated", action="append")
 
@@ -152,10 +155,9 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
+    if re.fullmatch("[0-9]{1,5}", text) is None or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
-    return port
+    return int(text)
 
 
 def _account(text: str) -> str:
@@ -170,17 +172,19 @@ def _account_or_all(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds <= SECONDS_MAX:
         raise argparse.ArgumentTypeError(f"{text} is no time to measure, up to {SECONDS_MAX:,} seconds")
     return seconds
 
 
 def _records(text: str) -> int:
-    number = int(text)
-    if number < RECORDS_MIN:
+    if re.fullmatch("[0-9]{1,18}", text) is None or int(text) < RECORDS_MIN:
         raise argparse.ArgumentTypeError(f"{text} records are no history: give {RECORDS_MIN:,} or more")
-    return number
+    return int(text)
 
 
 def entry() -> NoReturn:

@@ -26,6 +26,7 @@ from projections.records import UnknownEvent, read_record
 from projections.store import SCHEMA_VERSION as PROJECTIONS_VERSION
 from projections.tables import checkpoints, create
 from tools.comparing import Comparison, Fold
+from tools.opening import Opened, Opening
 from tools.progress import Progress, doing
 from tools.trees import Continuation, TileComparison
 from tools.undisturbed import connect
@@ -79,13 +80,14 @@ class Report(msgspec.Struct):
     records_behind: int = 0
     differing: int = 0
     differences: list[Finding] = []  # the first few
+    secrets: Opened = msgspec.field(default_factory=Opened)
     checkpoint: Continuity | None = None
 
     @property
     def sound(self) -> bool:
         """Nothing is wrong with what is there."""
         held = self.checkpoint is None or self.checkpoint.problem is None
-        return held and not self.broken and not self.differing
+        return held and not self.broken and not self.differing and not self.secrets.lost
 
     def differ(self, account: str | None, problem: str) -> None:
         """Count a difference between the projections and the fold, and keep the first few."""
@@ -99,13 +101,14 @@ def audit(
     projections: Path,
     at_rest: Mapping[Path, bool],
     world: World,
+    secrets: Opening,
     continuation: Continuation | None = None,
 ) -> Report:
     """Audit the files of a data folder. `at_rest` says of each whether nobody writes to it.
 
     A continuation is given every sound row of every ledger.
     """
-    report = Report()
+    report = Report(secrets=secrets.opened)
     try:
         with (
             closing(connect(ledger, at_rest=at_rest[ledger])) as connection,
@@ -113,7 +116,8 @@ def audit(
         ):
             with doing(f"checking the structure of {ledger.name}"):
                 report.broken += [Finding(f"{ledger.name}: {problem}") for problem in _ledger_problems(connection)]
-            _Audit(connection, projected, report, world, continuation).run()
+            _Audit(connection, projected, report, world, secrets, continuation).run()
+            secrets.check_others()
     except UNREADABLE as error:
         report.broken.append(Finding(f"{ledger.name} cannot be read: {_line(error)}"))
     return report
@@ -214,12 +218,14 @@ class _Audit:
         projections: sqlite3.Connection | None,
         report: Report,
         world: World,
+        secrets: Opening,
         continuation: Continuation | None,
     ) -> None:
         self._ledger = ledger
         self._projections = projections
         self._report = report
         self._world = world
+        self._secrets = secrets
         self._continuation = continuation
 
     def run(self) -> None:
@@ -267,26 +273,25 @@ class _Audit:
         contents = _Contents(account, self._projections, report, self._world)
         head = EMPTY
         try:
-            for row in self._rows(account):
-                head = follow(head, row)
-                report.records += 1
-                progress(report.records)
-                contents.take(row, head)
-                if self._continuation is not None:
-                    self._continuation.take(row)
+            with self._secrets.at_the_moment_of(lambda: self._last_position(account)) as last:
+                for row in self._rows(account, last):
+                    head = follow(head, row)
+                    report.records += 1
+                    progress(report.records)
+                    contents.take(row, head)
+                    if self._continuation is not None:
+                        self._continuation.take(row)
+                report.heads[account] = head
+                contents.end(head, self._secrets)
         except BrokenChain as broken:
             report.broken.append(Finding(broken.problem, account, broken.position))
         except UNREADABLE as error:
             report.broken.append(Finding(f"it cannot be read: {_line(error)}", account, head.position + 1))
-        else:
-            report.heads[account] = head
-            contents.end(head)
         finally:
             contents.close()
 
-    def _rows(self, account: str) -> Iterator[Row]:
-        """The rows that are there now, whatever is written meanwhile."""
-        last = self._last_position(account)
+    def _rows(self, account: str, last: int) -> Iterator[Row]:
+        """The rows up to a position, whatever is written meanwhile."""
         after = LOWEST
         while page := self._ledger.execute(_ROWS, (account, after, last, RECORDS_PER_PAGE)).fetchall():
             for values in page:
@@ -366,8 +371,10 @@ class _Contents:
             self._report.differ(self._account, f"they cannot be read: {_line(error)}")
             self.close()
 
-    def end(self, head: Head) -> None:
+    def end(self, head: Head, secrets: Opening) -> None:
         """The ledger ends here, sound."""
+        if self._fold is not None:
+            secrets.check(self._fold)
         if self._comparison is not None:
             position = self._comparison.checkpoint.position
             self._report.differ(self._account, f"they know record {position}, and there is none")

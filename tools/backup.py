@@ -1,10 +1,8 @@
 """`iam-ledger backup DEST`: what is precious in a data folder, copied while the service runs, and checked.
 
 The ledger is copied page by page in one read transaction, so that the copy is of one moment. Without that, SQLite would
-begin anew at each write. The service never waits for it, but its WAL grows until the copy is done.
-
-Secrets are copied before the ledger and after it, those that were there at either time: a secret is on disk before the
-record that names it, and goes after the one that ends it. Keys never change.
+begin anew at each write. The service never waits for it, but its WAL grows until the copy is done. The secrets are
+copied as they were at the same moment, so that each that the copy names is in it. Keys never change.
 """
 
 import argparse
@@ -23,11 +21,12 @@ import msgspec
 
 from eventstore.log import all_heads
 from eventstore.record import Head
-from eventstore.secrets import Sealed, keep_sealed
+from eventstore.secrets import SecretsError, SecretsReader, write_sealed
 from iam.state import World
-from tools.auditing import audit
+from tools.auditing import Report, audit
 from tools.data import KEY_BYTES, DataFolder, catalogue, open_log, sync_folder
 from tools.failure import Failure
+from tools.opening import opening
 from tools.progress import Progress
 from tools.undisturbed import connect, read_undisturbed
 
@@ -43,6 +42,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     began_at: datetime
     ledgers: int
     records: int
+    secrets: int | None  # how many there are and open; None where there is no file of them, or no key
     bytes: int
     seconds: float
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     destination = _destination(options.destination, folder)
     try:
         made = _make(folder, destination)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, SecretsError) as error:
         raise Failure(f"cannot copy {folder.folder} to {destination}: {_told(error)}") from error
     print(_json(made) if options.json else _text(made))
     return 0
@@ -65,15 +65,13 @@ def _make(folder: DataFolder, destination: Path) -> Backup:
     with _unfinished(destination) as unfinished:
         copy = DataFolder(unfinished)
         copy.create()
-        _copy_secrets(folder, copy)
-        heads = read_undisturbed([folder.ledger], lambda at_rest: _copy_ledger(folder, copy, at_rest[folder.ledger]))
-        _copy_secrets(folder, copy)
+        heads = read_undisturbed([folder.ledger, folder.secrets], lambda at_rest: _copy_files(folder, copy, at_rest))
         copied = [path for path in (copy.ledger, copy.secrets) if path.exists()]
         for key, target in zip(folder.keys, copy.keys, strict=True):
             if key.exists():  # the environment may have it instead, or the folder was made of a ledger alone
                 _copy_key(key, target)
                 copied.append(target)
-        ledgers, records = _check(copy, heads)
+        report = _check(copy, heads)
         size = sum(path.stat().st_size for path in copied)
         for inner in (*(path.parent for path in copy.keys), copy.folder):
             sync_folder(inner)
@@ -82,8 +80,9 @@ def _make(folder: DataFolder, destination: Path) -> Backup:
     return Backup(
         folder=str(destination),
         began_at=began_at,
-        ledgers=ledgers,
-        records=records,
+        ledgers=report.ledgers,
+        records=report.records,
+        secrets=report.secrets.opened if report.secrets.state == "opened" else None,
         bytes=size,
         seconds=time.perf_counter() - began,
     )
@@ -116,25 +115,41 @@ def _unfinished(destination: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _copy_ledger(folder: DataFolder, copy: DataFolder, at_rest: bool) -> Mapping[str, Head]:
-    """Copy the ledger as it is at one moment. Returns the heads of the ledgers as they were shortly before.
+def _copy_files(folder: DataFolder, copy: DataFolder, at_rest: Mapping[Path, bool]) -> Mapping[str, Head]:
+    """Copy ledger and secrets as they are at one moment. Returns the heads of the ledgers as they were shortly before.
 
     May be called again, and then begins anew.
     """
     copy.ledger.unlink(missing_ok=True)
-    heads = asyncio.run(_heads(folder.ledger, at_rest))
-    with (
-        closing(connect(folder.ledger, at_rest=at_rest)) as source,
-        closing(sqlite3.connect(copy.ledger, isolation_level=None)) as target,
-        open(copy.ledger, "rb+") as file,
-    ):
-        source.execute("BEGIN")
-        [(page_bytes,)] = source.execute("PRAGMA page_size")
-        [(pages,)] = source.execute("PRAGMA page_count")  # and so the transaction reads, and has its moment
-        _must_fit(pages * page_bytes, copy.folder)
+    copy.secrets.unlink(missing_ok=True)
+    heads = asyncio.run(_heads(folder.ledger, at_rest[folder.ledger]))
+    with closing(connect(folder.ledger, at_rest=at_rest[folder.ledger])) as ledger:
+
+        def begin() -> None:
+            ledger.rollback()
+            ledger.execute("BEGIN")
+            ledger.execute("SELECT 1 FROM records LIMIT 1").fetchall()  # and so the transaction reads, at its moment
+
+        if folder.secrets.exists():
+            with closing(connect(folder.secrets, at_rest=at_rest[folder.secrets])) as secrets:
+                reader = SecretsReader(secrets)
+                with reader.at_the_moment_of(begin):
+                    _must_fit(_bytes(ledger) + _bytes(secrets), copy.folder)
+                    write_sealed(copy.secrets, reader.all())
+        else:  # a folder from before there were any
+            begin()
+            _must_fit(_bytes(ledger), copy.folder)
+        _copy_ledger(ledger, copy.ledger)
+    return heads
+
+
+def _copy_ledger(source: sqlite3.Connection, copy: Path) -> None:
+    """Copy the ledger, of which a transaction reads already, page by page."""
+    [(page_bytes,)] = source.execute("PRAGMA page_size")
+    with closing(sqlite3.connect(copy, isolation_level=None)) as target, open(copy, "rb+") as file:
         target.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")  # what fails is thrown away
         steps_per_sync = max(1, BYTES_PER_SYNC // (PAGES_PER_STEP * page_bytes))
-        with Progress(pages * page_bytes // MEGABYTE, "MB") as progress:
+        with Progress(_bytes(source) // MEGABYTE, "MB") as progress:
 
             def stepped(status: int, remaining: int, total: int) -> None:
                 if (total - remaining) // PAGES_PER_STEP % steps_per_sync == 0:
@@ -143,19 +158,6 @@ def _copy_ledger(folder: DataFolder, copy: DataFolder, at_rest: bool) -> Mapping
 
             source.backup(target, pages=PAGES_PER_STEP, progress=stepped)
         os.fsync(file.fileno())
-    return heads
-
-
-def _copy_secrets(folder: DataFolder, copy: DataFolder) -> None:
-    """Copy the secrets there are, to those that were copied before. An old folder has none."""
-    if folder.secrets.exists():
-        rows = read_undisturbed([folder.secrets], lambda at_rest: _sealed(folder.secrets, at_rest[folder.secrets]))
-        keep_sealed(copy.secrets, rows)
-
-
-def _sealed(secrets: Path, at_rest: bool) -> list[Sealed]:
-    with closing(connect(secrets, at_rest=at_rest)) as source:
-        return source.execute("SELECT account, id, nonce, ciphertext FROM secrets").fetchall()
 
 
 async def _heads(ledger: Path, at_rest: bool) -> dict[str, Head]:
@@ -166,11 +168,17 @@ async def _heads(ledger: Path, at_rest: bool) -> dict[str, Head]:
         await log.close()
 
 
+def _bytes(connection: sqlite3.Connection) -> int:
+    """How large the file is, with what its WAL adds."""
+    [(size,)] = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    return int(size)
+
+
 def _must_fit(size: int, folder: Path) -> None:
     """The service may write to the same disk: better no backup than a disk that is full."""
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise Failure(f"the ledger has {size:,} bytes, and only {free:,} are free in {folder.parent}")
+        raise Failure(f"ledger and secrets have {size:,} bytes, and only {free:,} are free in {folder.parent}")
 
 
 def _copy_key(source: Path, target: Path) -> None:
@@ -183,14 +191,16 @@ def _copy_key(source: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _check(copy: DataFolder, heads: Mapping[str, Head]) -> tuple[int, int]:
-    """Recompute every hash of the copy and look for the heads in it. Returns how many ledgers and records it has.
+def _check(copy: DataFolder, heads: Mapping[str, Head]) -> Report:
+    """Audit the copy as `verify` does, and look for the heads in it.
 
-    Raises Failure where the copy is not sound: then the ledger is not, or the disk that the copy is on.
+    Raises Failure where the copy is not sound: then the data folder is not, or the disk that the copy is on.
     """
-    report = audit(copy.ledger, copy.projections, {copy.ledger: True, copy.projections: True}, World(catalogue()))
-    if report.broken:
-        raise Failure(f"the copy is not sound, `iam-ledger verify` says whether the ledger is: {report.broken[0]}")
+    at_rest = dict.fromkeys((copy.ledger, copy.projections), True)
+    with opening(copy, at_rest=True) as secrets:
+        report = audit(copy.ledger, copy.projections, at_rest, World(catalogue()), secrets)
+    for problem in (*report.broken, *report.secrets.losses):
+        raise Failure(f"the copy is not sound, `iam-ledger verify` says whether the original is: {problem}")
     with closing(connect(copy.ledger, at_rest=True)) as connection:
         for account, head in heads.items():
             found = connection.execute(
@@ -198,7 +208,7 @@ def _check(copy: DataFolder, heads: Mapping[str, Head]) -> tuple[int, int]:
             ).fetchall()
             if found != [(head.hash,)]:
                 raise Failure(f"the copy lacks record {head.position} of ledger {account}, which was there before")
-    return report.ledgers, report.records
+    return report
 
 
 def _told(error: Exception) -> str:
@@ -216,8 +226,9 @@ def _text(made: Backup) -> str:
     ledgers = f"{made.ledgers:,} ledger{'s' if made.ledgers != 1 else ''}"
     records = f"{made.records:,} record{'s' if made.records != 1 else ''}"
     rate = made.records / (made.seconds or 1)
+    opened = "the secrets were not opened" if made.secrets is None else "every secret opened"
     return (
         f"{ledgers}, {records} in {made.seconds:.2f} s ({rate:,.0f} records/s)\n"
-        f"{made.bytes:,} bytes in {made.folder}, every hash recomputed\n"
+        f"{made.bytes:,} bytes in {made.folder}, every hash recomputed, {opened}\n"
         f"It holds all that was answered before {made.began_at.isoformat(timespec='seconds').replace('+00:00', 'Z')}."
     )

@@ -180,7 +180,7 @@ def _event_row(record: Record[AnyEvent]) -> tuple[Any, ...]:
     """The record's row as `_EVENTS` shows it."""
     mentioned = dict(reversed(mentions(record)))  # the first of each kind
     at = microseconds(record.recorded_at)
-    return record.position, at, *call_of(record), *caller_of(record), *subjects_in(record, mentioned)
+    return record.position, at, *call_of(record), *caller_of(record), *subjects_in(record, mentioned, None)
 
 
 def _is_stored(relation: Relation[Any], value: Any, stored: str, document: str | None) -> bool:

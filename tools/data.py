@@ -19,9 +19,11 @@ from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.secrets import Secrets, SecretsError
 from eventstore.sqlite import SqliteLog
+from iam.arns import DEFAULT_PARTITION
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
 from iam.state import World
+from projections.accounts import partition_in
 from projections.store import Projections
 from tools.failure import Failure
 
@@ -93,6 +95,12 @@ class DataFolder:
         """
         return _given_key(SECRETS_KEY_VARIABLE) or self._key(SECRETS_KEY, "or no secret can be opened")
 
+    def kept_secrets_key(self) -> bytes | None:
+        """The key that secrets are sealed with, if there is one: none is made. Raises Failure where it is damaged."""
+        if SECRETS_KEY_VARIABLE not in os.environ and not (self._keys / SECRETS_KEY).exists():
+            return None
+        return self.secrets_key()
+
     def _key(self, name: str, loss: str, *, make: bool = True) -> bytes:
         path = self._keys / name
         try:
@@ -149,10 +157,20 @@ def catalogue() -> Catalogue:
     return Catalogue.read(data.joinpath("index.json").read_bytes(), data.joinpath("documents.xz").read_bytes())
 
 
+async def world_of(log: Log, account: str) -> World:
+    """What an account's records are folded with: AWS's quotas, and the partition that the first of them tells."""
+    return World(catalogue()).within(await partition_in(log, account) or DEFAULT_PARTITION)
+
+
 @asynccontextmanager
-async def open_service(folder: DataFolder, log_url: str | None, quotas: Quotas) -> AsyncIterator[Service]:
-    """A service over the folder, or over memory and a temporary folder; not started yet, stopped at the end."""
-    world = World(catalogue(), quotas)
+async def open_service(
+    folder: DataFolder, log_url: str | None, quotas: Quotas, partition: str = DEFAULT_PARTITION
+) -> AsyncIterator[Service]:
+    """A service over the folder, or over memory and a temporary folder; not started yet, stopped at the end.
+
+    The partition is that of new accounts whose caller names no region.
+    """
+    world = World(catalogue(), quotas).within(partition)
     if log_url == MEMORY:
         with tempfile.TemporaryDirectory(prefix="iam-ledger-") as temporary:
             projections = Path(temporary) / "projections.db"

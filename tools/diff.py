@@ -12,12 +12,11 @@ import msgspec
 from api.instants import Basis
 from iam.document_diff import BeforeAfter
 from iam.errors import NoSuchEntity
-from iam.state import Account, State, World
+from iam.state import Account, State
 from iam.user_details import InheritedPolicy, UserDetails, governing_documents, user_details
 from iam.user_diff import GoverningVersion, UserDiff, diff_users
 from iam.users import find_holder
 from projections.records import read_event
-from tools.data import catalogue
 from tools.failure import Failure
 from tools.progress import Progress
 from tools.reading import Ledger
@@ -80,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _ends(ledger: Ledger, name: str, bases: tuple[Basis, Basis]) -> list[End]:
     """The name at these instants, the earlier one first: one fold, which stops at each."""
-    state = Account(ledger.account, World(catalogue()))
+    state = Account(ledger.account, ledger.world)
     ends: list[End] = []
     folded = 0
     with Progress(bases[1].position) as progress:
@@ -107,9 +106,9 @@ def _print_json(account: str, before: End, after: End, user_id: UserId, diff: Us
     told: dict[str, Any] = {
         "account": account,
         "user_id": user_id,
-        **msgspec.structs.asdict(diff),
         "from": before.basis,
         "to": after.basis,
+        **msgspec.structs.asdict(diff),
     }
     print_json(msgspec.json.format(msgspec.json.encode(told), indent=2))
 

@@ -10,7 +10,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from heapq import merge
 from itertools import groupby, repeat
 from operator import itemgetter
@@ -24,10 +23,9 @@ from eventstore.record import Record
 from iam import relations as r
 from iam.events import AnyEvent
 from iam.permission_sources import users_through
-from iam.state import Account, Draft, State, World
+from iam.state import Account, Draft, State
 from projections.holders import Holder, Mark, Name
 from projections.records import read_event
-from tools.data import catalogue
 from tools.failure import Failure
 from tools.progress import Progress
 from tools.reading import Ledger
@@ -109,7 +107,7 @@ def _lives(ledger: Ledger, name: str, head: int) -> tuple[list[Life], Told]:
         lives: dict[str, Life] = {}
         told: Told = defaultdict(lambda: array("q"))
         if user_ids:
-            state = _nothing(ledger.account)
+            state = Account(ledger.account, ledger.world)
             for position, record in ledger.stored(0, head):
                 progress(head + position)
                 event = read_event(record)
@@ -171,7 +169,7 @@ def _changes(
     changes = groupby(merge(*places), key=itemgetter(0))
     sources = {source for life in lives for source in life.sources}
     folded = merge(*(life.changes() for life in lives), *(told[source] for source in sources))
-    state = _nothing(ledger.account)
+    state = Account(ledger.account, ledger.world)
     following, whom = next(changes, (0, iter(())))
     for record in ledger.records([position for position, _ in groupby(folded)]):
         if record.event is None:
@@ -180,15 +178,6 @@ def _changes(
             yield record, record.event, state, [user_id for _, user_id in whom]
             following, whom = next(changes, (0, iter(())))
         state.apply(record.event.changes())
-
-
-def _nothing(account: str) -> Account:
-    return Account(account, _world())
-
-
-@cache
-def _world() -> World:
-    return World(catalogue())
 
 
 # For a program
@@ -250,8 +239,9 @@ def _origin(record: Record[AnyEvent]) -> str:
     words = [record.action, "by", name if own and prefix.endswith(":iam") else actor.arn]
     if record.source_ip:
         words += ["from", record.source_ip]
-    if agent := record.user_agent.split():
-        words += ["with", agent[0]]
+    if products := record.user_agent.split():
+        partners = products[0].startswith("APN/") and len(products) > 2  # such as HashiCorp, which comes next
+        words += ["with", products[2 if partners else 0]]
     if record.restored_from is not None:
         words[-1] += ","
         words += ["restored from", f"@{record.restored_from.position}"]

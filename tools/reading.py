@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +19,9 @@ from eventstore.log import Log, LogError
 from eventstore.record import Record, Row
 from iam.errors import IamError
 from iam.events import AnyEvent
+from iam.state import World
 from projections.records import UnknownEvent, read_record
-from tools.data import DataFolder, open_log
+from tools.data import DataFolder, open_log, world_of
 from tools.failure import Failure
 from tools.terminal import visible
 from tools.undisturbed import read_undisturbed
@@ -47,6 +49,11 @@ class Ledger:
             return self._ask(lambda log: resolve(log, self.account, instant, datetime.now(UTC)))
         except IamError as error:
             raise Failure(visible(error.message)) from error
+
+    @cached_property
+    def world(self) -> World:
+        """What the records are folded with."""
+        return self._ask(lambda log: world_of(log, self.account))
 
     def stored(self, after: int, until: int) -> Iterator[tuple[int, bytes]]:
         """The records behind a position, up to another one, each with its position."""

@@ -74,8 +74,8 @@ The `data` of a write has `id` (the event's id), `position`, `created_at` and `o
 with the record of the first. `error.code` is AWS's code in upper case.
 
 **On whose account.** No signature is checked, and the access key id in the `Authorization` header says who asks. A key
-that was made here is its user. 12 digits are the root user of that account. Any other key, or none, is the root user of
-the default account.
+that was made here is its user, or is refused as `InvalidClientTokenId` where it is inactive or deleted. 12 digits are
+the root user of that account. Any other key, or none, is the root user of the default account.
 
 **Exactly once.** Send `{COMMAND_ID_HEADERS[1]}` with a value of your own, up to {COMMAND_ID_CHARACTERS_MAX} ASCII
 characters; AWS SDKs send `{COMMAND_ID_HEADERS[0]}` by themselves. A repeat of a recorded call records nothing and gets
@@ -84,8 +84,9 @@ the first answer again, a refusal too. The same value with another request is `I
 **Pages.** Lists take `MaxItems` ({ITEMS_PER_PAGE} if not given) and `Marker`, and answer `IsTruncated` and `Marker`.
 A marker serves only the question that it came from.
 
-**Bounds.** A body has at most {BODY_BYTES_MAX:,} bytes and is not compressed. Every answer of `/` and `/v1` has an
-`x-amzn-RequestId`, which the record of a write has too.
+**Bounds.** A body has at most {BODY_BYTES_MAX:,} bytes, also where AWS would take longer SAML metadata or certificate
+chains, and is not compressed. Every answer of `/` and `/v1` has an `x-amzn-RequestId`, which the record of a write has
+too.
 """
 
 

@@ -28,7 +28,7 @@ from iam.user_details import UserDetails, inline_policies, user_details
 from iam.users import find_holder
 from projections.loading import no_collection
 from projections.records import UnknownEvent, read_event
-from tools.data import DataFolder, catalogue, open_log
+from tools.data import DataFolder, open_log, world_of
 from tools.failure import Failure
 from tools.terminal import print_json
 from tools.undisturbed import read_undisturbed
@@ -65,7 +65,7 @@ async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: boo
     try:
         instant = None if at is None else parse_instant(at)
         basis = await resolve(log, account, instant, datetime.now(UTC))
-        return await fold(log, World(catalogue()), account, basis.position), basis
+        return await fold(log, await world_of(log, account), account, basis.position), basis
     except IamError as error:
         raise Failure(error.message) from error
     except UnknownEvent as error:

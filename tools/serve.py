@@ -61,7 +61,8 @@ async def _serve(options: argparse.Namespace) -> int:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     began = time.monotonic()
     folder = DataFolder(options.data)
-    async with open_service(folder, options.log, parse_quotas(options.quota)) as service:
+    quotas = parse_quotas(options.quota)
+    async with open_service(folder, options.log, quotas, options.partition) as service:
         runner = web.ServerRunner(build_server(service, options.account), shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:

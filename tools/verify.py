@@ -1,4 +1,4 @@
-"""`iam-ledger verify`: is every ledger whole, does it continue a checkpoint, do the projections say what it says?"""
+"""`iam-ledger verify`: is every ledger whole, does it continue a checkpoint, do projections and secrets fit it?"""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ from iam.state import World
 from tools.auditing import Continuity, Finding, Report, audit
 from tools.data import DataFolder, catalogue
 from tools.failure import Failure
+from tools.opening import Opened, opening
 from tools.trees import Continuation
 from tools.undisturbed import read_undisturbed
 
@@ -50,12 +51,13 @@ def run(options: argparse.Namespace) -> int:
 
     def read(at_rest: Mapping[Path, bool]) -> Report:
         continuation = None if checkpoint is None else Continuation(checkpoint.head)
-        report = audit(folder.ledger, folder.projections, at_rest, world, continuation)
+        with opening(folder, at_rest=at_rest[folder.secrets]) as secrets:
+            report = audit(folder.ledger, folder.projections, at_rest, world, secrets, continuation)
         if checkpoint is not None and continuation is not None:
             report.checkpoint = checkpoint.held(continuation)
         return report
 
-    report = read_undisturbed([folder.ledger, folder.projections], read)
+    report = read_undisturbed([folder.ledger, folder.projections, folder.secrets], read)
     report.seconds = time.perf_counter() - began
     print(_json(report) if options.json else _text(report))
     return 0 if report.sound else 1
@@ -142,6 +144,9 @@ def _text(report: Report) -> str:
     lines = [f"BROKEN {finding}" for finding in report.broken]
     if report.checkpoint is not None and report.checkpoint.problem is not None:
         lines.append(f"CHECKPOINT {report.checkpoint.problem}")
+    lines += [f"SECRETS {loss}" for loss in report.secrets.losses]
+    if report.secrets.lost > len(report.secrets.losses):
+        lines.append(f"SECRETS and {report.secrets.lost - len(report.secrets.losses):,} more")
     lines += [f"DIFFERS {_difference(finding)}" for finding in report.differences]
     if report.differing > len(report.differences):
         lines.append(f"DIFFERS and {report.differing - len(report.differences):,} more")
@@ -150,7 +155,7 @@ def _text(report: Report) -> str:
         f"{_counted(report.ledgers, 'ledger')}, {_counted(report.records, 'record')} "
         f"in {report.seconds:.2f} s ({rate:,.0f} records/s)"
     )
-    lines.append(_projections(report))
+    lines += [_projections(report), _secrets(report.secrets)]
     if report.checkpoint is not None and report.checkpoint.problem is None:
         told = report.checkpoint
         lines.append(
@@ -185,11 +190,21 @@ def _projections(report: Report) -> str:
     return f"projections: compared with the fold{behind}, {report.differing:,} differences"
 
 
+def _secrets(opened: Opened) -> str:
+    if opened.state == "damaged":
+        return "secrets: damaged"
+    if opened.state != "opened":
+        return f"secrets: {opened.state}, not checked"
+    return f"secrets: {opened.opened:,} opened, {opened.lost:,} missing or unreadable"
+
+
 def _verdict(report: Report) -> str:
     if report.broken:
         return "The ledger is not what was recorded."
     if report.checkpoint is not None and report.checkpoint.problem is not None:
         return "The ledger is not shown to continue the one of the checkpoint."
+    if report.secrets.lost:
+        return "The ledger is sound, the secrets are not: take `secrets.db` and `keys/secrets` from a backup."
     if report.differing:
         return "The ledger is sound, the projections are not: `iam-ledger rebuild` makes them anew."
     return "All is sound."

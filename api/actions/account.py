@@ -46,7 +46,11 @@ from iam.relations import PasswordPolicy
 
 
 def _password_policy(policy: PasswordPolicy) -> Reply:
-    """Age and reuse only where there is a rule for them; passwords expire where they age."""
+    """Age and reuse only where there is a rule for them; passwords expire where they age.
+
+    Recorded for a policy of defaults is that there is no word of hard expiry: that it says so elsewhere is likely.
+    """
+    expires = policy.max_password_age is not None
     return {
         "PasswordPolicy": {
             "MinimumPasswordLength": policy.minimum_password_length,
@@ -55,10 +59,10 @@ def _password_policy(policy: PasswordPolicy) -> Reply:
             "RequireUppercaseCharacters": policy.require_uppercase_characters,
             "RequireLowercaseCharacters": policy.require_lowercase_characters,
             "AllowUsersToChangePassword": policy.allow_users_to_change_password,
-            "ExpirePasswords": policy.max_password_age is not None,
+            "ExpirePasswords": expires,
             "MaxPasswordAge": policy.max_password_age,
             "PasswordReusePrevention": policy.password_reuse_prevention,
-            "HardExpiry": policy.hard_expiry,
+            "HardExpiry": policy.hard_expiry if expires or policy.hard_expiry else None,
         }
     }
 

@@ -22,7 +22,7 @@ class InstanceProfileCreated(Event, frozen=True, gc=False, kw_only=True, tag="In
         yield begin(r.INSTANCE_PROFILES, "", self.instance_profile_name.lower(), self.instance_profile_id)
         yield begin(r.INSTANCE_PROFILE, self.instance_profile_id, "", profile)
         for tag in self.tags:
-            yield begin(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, tag.key.lower(), tag)
+            yield begin(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, tag.key, tag)
 
 
 class InstanceProfileDeleted(Event, frozen=True, gc=False, kw_only=True, tag="InstanceProfileDeleted"):
@@ -64,7 +64,7 @@ class RoleRemovedFromInstanceProfile(Event, frozen=True, gc=False, kw_only=True,
 
 
 class InstanceProfileTagged(Event, frozen=True, gc=False, kw_only=True, tag="InstanceProfileTagged"):
-    """The instance profile has these tags; one whose key differs in case only replaces the older spelling."""
+    """The instance profile has these tags."""
 
     instance_profile_id: str
     instance_profile_name: str
@@ -72,7 +72,7 @@ class InstanceProfileTagged(Event, frozen=True, gc=False, kw_only=True, tag="Ins
 
     def changes(self) -> Iterator[Change]:
         for tag in self.tags:
-            yield put(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, tag.key.lower(), tag)
+            yield put(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, tag.key, tag)
 
 
 class InstanceProfileUntagged(Event, frozen=True, gc=False, kw_only=True, tag="InstanceProfileUntagged"):
@@ -84,7 +84,7 @@ class InstanceProfileUntagged(Event, frozen=True, gc=False, kw_only=True, tag="I
 
     def changes(self) -> Iterator[Change]:
         for key in self.tag_keys:
-            yield end(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, key.lower())
+            yield end(r.INSTANCE_PROFILE_TAGS, self.instance_profile_id, key)
 
 
 InstanceProfileEvent = (

@@ -29,7 +29,7 @@ class ServerCertificateUploaded(Event, frozen=True, gc=False, kw_only=True, tag=
         if self.certificate_chain is not None:
             yield begin(r.SERVER_CERTIFICATE_CHAIN, owner, "", PublicText(self.certificate_chain))
         for tag in self.tags:
-            yield begin(r.SERVER_CERTIFICATE_TAGS, owner, tag.key.lower(), tag)
+            yield begin(r.SERVER_CERTIFICATE_TAGS, owner, tag.key, tag)
 
 
 class ServerCertificateUpdated(Event, frozen=True, gc=False, kw_only=True, tag="ServerCertificateUpdated"):
@@ -76,11 +76,11 @@ class ServerCertificateTagged(Event, frozen=True, gc=False, kw_only=True, tag="S
 
     def changes(self) -> Iterator[Change]:
         for tag in self.tags:
-            yield put(r.SERVER_CERTIFICATE_TAGS, self.server_certificate_id, tag.key.lower(), tag)
+            yield put(r.SERVER_CERTIFICATE_TAGS, self.server_certificate_id, tag.key, tag)
 
 
 class ServerCertificateUntagged(Event, frozen=True, gc=False, kw_only=True, tag="ServerCertificateUntagged"):
-    """The certificate does not have tags of these keys any more, whatever their case."""
+    """The certificate does not have tags of these keys any more."""
 
     server_certificate_id: str
     server_certificate_name: str
@@ -88,7 +88,7 @@ class ServerCertificateUntagged(Event, frozen=True, gc=False, kw_only=True, tag=
 
     def changes(self) -> Iterator[Change]:
         for key in self.tag_keys:
-            yield end(r.SERVER_CERTIFICATE_TAGS, self.server_certificate_id, key.lower())
+            yield end(r.SERVER_CERTIFICATE_TAGS, self.server_certificate_id, key)
 
 
 ServerCertificateEvent = (

@@ -124,10 +124,10 @@ class Server:
 class Account:
     """An account and the ways to call the service for it."""
 
-    def __init__(self, server: Server, number: str) -> None:
+    def __init__(self, server: Server, number: str, region: str = "us-east-1") -> None:
         self.server = server
         self.id = number
-        self.authorization = authorization(number)
+        self.authorization = authorization(number, region)
 
     def query(self, action: str, headers: Mapping[str, str] | None = None, /, **parameters: str) -> Reply:
         """A call in AWS's Query protocol, answered in XML."""
@@ -161,9 +161,9 @@ class Account:
                 return found
 
 
-def authorization(access_key_id: str) -> str:
-    """The header that names an access key. Nobody checks its signature."""
-    scope = f"{access_key_id}/20261103/us-east-1/iam/aws4_request"
+def authorization(access_key_id: str, region: str = "us-east-1") -> str:
+    """The header that names an access key, and the region it is used in. Nobody checks its signature."""
+    scope = f"{access_key_id}/20261103/{region}/iam/aws4_request"
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"
 
 
@@ -206,8 +206,8 @@ def start_server() -> Iterator[Callable[..., Server]]:
 def new_account(server: Server) -> Callable[..., Account]:
     """Further accounts, of the shared service unless another is given."""
 
-    def make(on: Server | None = None, number: str | None = None) -> Account:
-        return Account(on or server, number or next_number())
+    def make(on: Server | None = None, number: str | None = None, region: str = "us-east-1") -> Account:
+        return Account(on or server, number or next_number(), region)
 
     return make
 
@@ -229,11 +229,17 @@ def client(session: boto3.Session) -> Iterator[Callable[..., Any]]:
     """A boto3 client of an account, for one of its services at any address; closed at the end."""
     clients: list[Any] = []
 
-    def make(owner: Account, service: str = "iam", url: str | None = None, config: Config | None = None) -> Any:
+    def make(
+        owner: Account,
+        service: str = "iam",
+        url: str | None = None,
+        config: Config | None = None,
+        region: str = "us-east-1",
+    ) -> Any:
         made = session.client(
             service,
             endpoint_url=url or owner.server.url,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=owner.id,
             aws_secret_access_key="any",
             config=config,
@@ -261,6 +267,7 @@ def refused() -> Callable[..., tuple[int, str, str]]:
         with pytest.raises(errors.ClientError) as refusal:
             method(**parameters)
         answer = refusal.value.response
-        return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"], answer["Error"]["Message"]
+        error = answer["Error"]
+        return answer["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error.get("Message", "")
 
     return call

@@ -63,14 +63,17 @@ def test_an_alias_has_small_letters_digits_and_single_hyphens(iam: Any, refused:
 
 
 def test_a_password_policy_is_replaced_as_a_whole(iam: Any, account: Account, refused: Refused) -> None:
-    """What is not told goes back to its default, and passwords expire where they age."""
+    """What is not told goes back to its default. Where passwords age they expire, and it says how."""
     absent = (404, "NoSuchEntity", f"The Password Policy with domain name {account.id} cannot be found.")
     assert refused(iam.get_account_password_policy) == absent
-    assert refused(iam.delete_account_password_policy) == absent
+    assert refused(iam.delete_account_password_policy) == (
+        404,
+        "NoSuchEntity",
+        "The account policy with name PasswordPolicy cannot be found.",
+    )
     defaults = {
         "AllowUsersToChangePassword": False,
         "ExpirePasswords": False,
-        "HardExpiry": False,
         "MinimumPasswordLength": 6,
         "RequireLowercaseCharacters": False,
         "RequireNumbers": False,
@@ -92,6 +95,9 @@ def test_a_password_policy_is_replaced_as_a_whole(iam: Any, account: Account, re
     }
     iam.update_account_password_policy(**told)
     assert iam.get_account_password_policy()["PasswordPolicy"] == {**told, "ExpirePasswords": True}
+    iam.update_account_password_policy(MaxPasswordAge=90)
+    aging = {**defaults, "MaxPasswordAge": 90, "ExpirePasswords": True, "HardExpiry": False}
+    assert iam.get_account_password_policy()["PasswordPolicy"] == aging
     iam.update_account_password_policy(RequireNumbers=True)
     assert iam.get_account_password_policy()["PasswordPolicy"] == {**defaults, "RequireNumbers": True}
     iam.delete_account_password_policy()

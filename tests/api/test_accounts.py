@@ -50,7 +50,9 @@ def test_any_other_key_or_none_means_the_default_account(server: Server, authori
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", ""])
-def test_the_scope_of_the_signature_does_not_matter(server: Server, account: Account, region: str) -> None:
+def test_within_a_partition_the_region_of_the_signature_does_not_matter(
+    server: Server, account: Account, region: str
+) -> None:
     """SDKs put their own region there, some none."""
     scope = f"AWS4-HMAC-SHA256 Credential={account.id}/20261103/{region}/iam/aws4_request, Signature=00"
     reply = server.send("GET", IDENTITY, headers={"Authorization": scope})

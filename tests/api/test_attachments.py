@@ -385,7 +385,9 @@ def test_a_table_of_history_goes_through_all_pages(busy: Account, account: Accou
 
 def test_groups_and_roles_carry_policies_too(account: Account) -> None:
     """Each under its kind, id and name, also in the history and in tables, where it is nobody's user."""
-    trust = ALLOW.replace('"Resource":"*"', '"Principal":"*"').replace('"Action":"*"', '"Action":"sts:AssumeRole"')
+    trust = ALLOW.replace('"Resource":"*"', '"Principal":{"AWS":"*"}').replace(
+        '"Action":"*"', '"Action":"sts:AssumeRole"'
+    )
     group = account.json("CreateGroup", GroupName="devs", Path="/eng/").data["Group"]["GroupId"]
     made = account.json("CreateRole", RoleName="ci", AssumeRolePolicyDocument=trust, PermissionsBoundary=ADMIN).data
     role = made["Role"]["RoleId"]

@@ -165,11 +165,40 @@ def test_a_key_names_its_account_and_its_user(alice: Account, client: Callable[.
     assert past.text("GetUserResult/User/UserName") == "alice"
 
 
-def test_a_key_that_was_deleted_names_nobody(alice: Account) -> None:
-    """It is as any that nobody issued."""
+NO_TOKEN = (403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+
+
+@pytest.mark.parametrize("action", ["DeleteAccessKey", "UpdateAccessKey"])
+def test_a_key_that_was_deleted_or_is_inactive_is_refused(alice: Account, action: str) -> None:
+    """In both protocols, and by the native API. It does not become some other user's, or the root user's."""
     key, _ = create_key(alice)
-    alice.query("DeleteAccessKey", signed_with(alice, key), AccessKeyId=key)
-    assert identity(alice.server, signed_with(alice, key))[0] == "123456789012"
+    headers = signed_with(alice, key)
+    status = {"Status": "Inactive"} if action == "UpdateAccessKey" else {}
+    assert alice.query(action, headers, AccessKeyId=key, **status).status == 200
+    assert alice.query("ListUsers", headers).refusal == NO_TOKEN
+    in_json = (NO_TOKEN[0], "INVALID_CLIENT_TOKEN_ID", NO_TOKEN[2])
+    assert alice.json("ListUsers", headers).refusal == in_json
+    assert alice.get("/v1/users/alice", headers).refusal == in_json
+    assert len(alice.events()) == 3
+    if status:
+        alice.query("UpdateAccessKey", UserName="alice", AccessKeyId=key, Status="Active")
+        assert alice.query("ListUsers", headers).status == 200
+
+
+def test_a_key_that_was_deleted_is_refused_after_a_restart_too(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """Its secret is gone, and the ledger knows it still."""
+    first = start_server(tmp_path / "data")
+    account = new_account(first)
+    account.query("CreateUser", UserName="alice")
+    gone, _ = create_key(account)
+    good, _ = create_key(account)
+    account.query("DeleteAccessKey", UserName="alice", AccessKeyId=gone)
+    first.stop()
+    again = new_account(start_server(tmp_path / "data"), account.id)
+    assert again.query("ListUsers", signed_with(again, gone)).refusal == NO_TOKEN
+    assert identity(again.server, signed_with(again, good))[0] == account.id
 
 
 def test_the_root_user_must_say_whom_it_means(iam: Any, refused: Refused) -> None:
@@ -331,9 +360,8 @@ def test_without_the_right_key_the_service_does_not_start(
 def test_a_report_is_generated_and_then_fetched(alice: Account, client: Callable[..., Any], refused: Refused) -> None:
     """It is of when it was generated, until the next one."""
     iam = client(alice)
-    status, code, _ = refused(iam.get_credential_report)
-    assert (status, code) == (410, "ReportNotPresent")
-    assert alice.query("GetCredentialReport").refusal == (410, "ReportNotPresent", "")
+    assert refused(iam.get_credential_report) == (410, "ReportNotPresent", "")
+    assert b"<Message>" not in alice.query("GetCredentialReport").body
     assert iam.generate_credential_report()["State"] == "STARTED"
     alice.query("CreateUser", UserName="bob")
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Account
 
 ACCOUNT = "123456789012"
+ROOT = unauthenticated("", ACCOUNT, "aws")
 
 
 @pytest.fixture
@@ -46,9 +47,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 async def write(service: Service, action: str, **parameters: str) -> None:
     """One write by the root user."""
-    caller = unauthenticated("", ACCOUNT, "aws")
     request = Request(
-        caller=caller,
+        caller=ROOT,
         request_id=f"{action}-{parameters}",
         command_id=None,
         source_ip="127.0.0.1",
@@ -124,8 +124,8 @@ async def test_a_record_on_the_log_that_is_not_answered_yet_is_waited_for(
     async def read() -> tuple[list[str], int]:
         if way == "resolve and read":
             basis = await service.resolve(ACCOUNT, "@2")
-            return await service.read_at(ACCOUNT, names, basis), basis.position
-        found, basis = await service.ask(ACCOUNT, "@2", names, wide=way == "ask widely")
+            return await service.read_at(ROOT, names, basis), basis.position
+        found, basis = await service.ask(ROOT, "@2", names, wide=way == "ask widely")
         return found, basis.position
 
     try:

@@ -79,7 +79,7 @@ def test_a_profile_with_a_role_is_not_deleted(web: Any, refused: Refused) -> Non
     assert refused(web.delete_role, RoleName="server") == (409, "DeleteConflict", message)
     web.remove_role_from_instance_profile(InstanceProfileName="web", RoleName="server")
     again = refused(web.remove_role_from_instance_profile, InstanceProfileName="web", RoleName="server")
-    assert again == (404, "NoSuchEntity", "The role with name server cannot be found.")
+    assert again == (404, "NoSuchEntity", "Role server in Instance Profile web cannot be found.")
     web.delete_instance_profile(InstanceProfileName="WEB")
     assert web.list_instance_profiles()["InstanceProfiles"] == []
     web.delete_role(RoleName="server")
@@ -91,13 +91,13 @@ def test_a_name_is_taken_in_every_spelling(web: Any, refused: Refused) -> None:
     assert refused(web.create_instance_profile, InstanceProfileName="WEB", Path="/else/") == taken
 
 
-def test_profiles_are_tagged_ignoring_case(web: Any) -> None:
-    """A key in another spelling replaces the first, and takes it away."""
+def test_tag_keys_that_differ_in_case_are_two(web: Any) -> None:
+    """As of all that has tags but users and roles."""
     web.tag_instance_profile(InstanceProfileName="web", Tags=[{"Key": "Team", "Value": "blue"}])
     tags = web.list_instance_profile_tags(InstanceProfileName="web")
-    assert (tags["Tags"], tags["IsTruncated"]) == ([TAGS[1], {"Key": "Team", "Value": "blue"}], False)
-    web.untag_instance_profile(InstanceProfileName="web", TagKeys=["TEAM", "A", "absent"])
-    assert web.get_instance_profile(InstanceProfileName="web")["InstanceProfile"]["Tags"] == []
+    assert (tags["Tags"], tags["IsTruncated"]) == ([TAGS[1], {"Key": "Team", "Value": "blue"}, TAGS[0]], False)
+    web.untag_instance_profile(InstanceProfileName="web", TagKeys=["TEAM", "a", "Team"])
+    assert web.get_instance_profile(InstanceProfileName="web")["InstanceProfile"]["Tags"] == TAGS[:1]
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,30 @@ def test_a_parameter_that_makes_no_sense_is_refused_by_name(alice: Account, aske
     assert alice.get(f"/v1/users/alice{asked}").refusal == (400, "VALIDATION_ERROR", message)
 
 
+def test_what_a_thing_is_stands_before_the_record_that_put_it_there(alice: Account) -> None:
+    """For people, who read from the top: a policy begins with its name, a difference with whose it is."""
+    do(alice, "CreateGroup", GroupName="devs")
+    do(alice, "AddUserToGroup", GroupName="devs", UserName="alice")
+    do(alice, "AttachGroupPolicy", GroupName="devs", PolicyArn=ADMIN)
+    do(alice, "AttachUserPolicy", UserName="alice", PolicyArn=ADMIN)
+    do(alice, "PutUserPolicy", UserName="alice", PolicyName="logs", PolicyDocument=document("logs:*"))
+    policy = ["policy_name", "policy_arn"]
+    how = ["via", "version_id", "policy_document", "group"]
+
+    sets = alice.get("/v1/users/alice/policies").data
+    told = alice.get("/v1/users/alice").data
+    differs = alice.get("/v1/users/alice/diff?from=@1").data
+    row = alice.get("/v1/users/alice/policies", {"Accept": "application/x-ndjson"}).body.splitlines()[0]
+
+    assert [*sets["attached"][0]] == [*policy, *ORIGIN]
+    assert [*sets["inline"][0]] == ["policy_name", "policy_document", *ORIGIN]
+    assert [*sets["inherited"][0]] == [*policy, *ORIGIN, "via", "group"]
+    assert [*sets["inherited"][0]["group"]] == ["group_id", "group_name", *ORIGIN]
+    assert [*told["documents"][0]] == [*policy, *how, *ORIGIN]
+    assert [*json.loads(row)] == ["user_id", "user_name", "via", *policy, *ORIGIN]
+    assert [*differs][:3] == ["user_id", "from", "to"]
+
+
 # The policy sets as a table
 
 

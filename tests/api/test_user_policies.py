@@ -100,13 +100,12 @@ def test_a_policy_arn_must_be_one(alice: Any, account: Account, action: str) -> 
     )
 
 
-def test_policies_of_service_linked_roles_cannot_be_attached(alice: Any, refused: Refused) -> None:
-    """AWS keeps them for itself."""
-    assert refused(alice.attach_user_policy, UserName="alice", PolicyArn=RESERVED) == (
-        400,
-        "PolicyNotAttachable",
-        "Cannot attach AWS reserved policy to an IAM user.",
-    )
+@pytest.mark.parametrize("arn", [RESERVED, "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"])
+def test_policies_that_aws_keeps_for_itself_cannot_be_carried(alice: Any, refused: Refused, arn: str) -> None:
+    """Those of service-linked roles and of root sessions, attached or as a boundary."""
+    kept = (400, "PolicyNotAttachable", "Cannot attach AWS reserved policy to an IAM user.")
+    assert refused(alice.attach_user_policy, UserName="alice", PolicyArn=arn) == kept
+    assert refused(alice.put_user_permissions_boundary, UserName="alice", PermissionsBoundary=arn) == kept
 
 
 def test_a_policy_that_is_not_attached_cannot_be_detached(alice: Any, refused: Refused) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eventstore.secrets import Secrets, SecretsError
+from eventstore.secrets import Secrets, SecretsError, SecretsReader, opener, write_sealed
 
 KEY = b"k" * 32
 OTHER_KEY = b"o" * 32
@@ -147,3 +147,63 @@ async def test_what_is_no_file_of_secrets_is_refused(tmp_path: Path, make: Calla
     make(tmp_path / "secrets.db")
     with pytest.raises(SecretsError, match=reason):
         await Secrets.open(tmp_path / "secrets.db", KEY)
+
+
+async def test_a_reader_sees_the_file_as_it_was_at_the_moment_of_something_else(tmp_path: Path) -> None:
+    """If a secret came or went close to that moment, another moment is taken. What comes later is not seen."""
+    path = tmp_path / "secrets.db"
+    secrets = await Secrets.open(path, KEY)
+    await secrets.put(ACCOUNT, "first", TEXT)
+    restless = [
+        "INSERT INTO secrets VALUES ('123456789012', 'second', x'', x'')",
+        "DELETE FROM secrets WHERE id = 'first'",
+    ]
+    moments = 0
+
+    def begin() -> int:
+        nonlocal moments
+        moments += 1
+        if restless:
+            change(path, restless.pop(0))
+        return moments
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        reader = SecretsReader(connection)
+        with reader.at_the_moment_of(begin) as moment:
+            await secrets.put(ACCOUNT, "later", TEXT)
+            assert (moment, [row[1] for row in reader.all()]) == (3, ["second"])
+        assert [row[1] for row in reader.of(ACCOUNT)] == ["later", "second"]
+        assert reader.accounts() == [ACCOUNT]
+    await secrets.close()
+
+
+async def test_secrets_are_copied_as_they_are_sealed(tmp_path: Path) -> None:
+    """The copy is a file of its own, and the same key opens it and no other one does."""
+    await kept(tmp_path / "secrets.db", "a", "b")
+    with closing(sqlite3.connect(tmp_path / "secrets.db", isolation_level=None)) as connection:
+        reader = SecretsReader(connection)
+        reader.check()
+        write_sealed(tmp_path / "copy.db", reader.all())
+        assert [list(map(opener(key), reader.all())) for key in (KEY, OTHER_KEY)] == [[True, True], [False, False]]
+    copy = await Secrets.open(tmp_path / "copy.db", KEY)
+    assert await copy.names() == [(ACCOUNT, "a"), (ACCOUNT, "b")]
+    assert await copy.get(ACCOUNT, "a") == f"{TEXT} a"
+    await copy.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (no_database, "file is not a database"),
+        (another_database, "no file of iam-ledger's secrets"),
+        (newer, "has format 99"),
+    ],
+)
+def test_a_reader_refuses_what_is_no_file_of_secrets(tmp_path: Path, make: Callable[[Path], None], reason: str) -> None:
+    """With the same reasons."""
+    make(tmp_path / "secrets.db")
+    with (
+        closing(sqlite3.connect(tmp_path / "secrets.db", isolation_level=None)) as connection,
+        pytest.raises(SecretsError, match=reason),
+    ):
+        SecretsReader(connection).check()

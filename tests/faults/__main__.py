@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import pkgutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,11 @@ def trials() -> dict[str, Trial]:
 
 
 def main() -> int:
-    """Play the rounds, tell the figures. 1 if a promise was broken."""
+    """Play the rounds, tell the figures. 1 if a promise was broken.
+
+    Ctrl-C and SIGTERM end it early: no process of a trial stays behind, and the rounds that were played are told.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     known = trials()
     parser = argparse.ArgumentParser(
         prog="make faults",

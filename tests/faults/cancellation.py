@@ -97,9 +97,12 @@ class Place:
 
     async def send(self, call: Call) -> Answer[AnyEvent] | IamError:
         """What the call is answered, refusals too."""
-        caller = Caller(call.account, Actor(id=call.account, arn=""))
         request = Request(
-            caller=caller, request_id="", command_id=call.command_id, source_ip="", user_agent=call.command_id
+            caller=_root(call.account),
+            request_id="",
+            command_id=call.command_id,
+            source_ip="",
+            user_agent=call.command_id,
         )
         write = Write(CreateUser, _create_many) if call.many else IAM["CreateUser"]
         try:
@@ -142,8 +145,12 @@ class Place:
         await self.check_files()
         rows = await self.service.log.read(account, 0, 10_000)
         self.figures["records"] += len(rows)
-        users, basis = await self.service.ask(account, None, _count_users)
+        users, basis = await self.service.ask(_root(account), None, _count_users)
         self.figures["wrong"] += (users, basis.position) != (len(rows), len(rows))
+
+
+def _root(account: str) -> Caller:
+    return Caller(account, Actor(id=account, arn=""))
 
 
 async def _callers(place: Place, random: Random, turns: int, *, repeated: bool = False, twin: bool = False) -> bool:
@@ -171,7 +178,7 @@ async def _part(place: Place, random: Random, turns: int, *, name: str, many: bo
     sending = [asyncio.create_task(place.send(call)) for call in calls]
     told = [await place.told(task) for task in sending]
     if name == "projector":
-        reading = asyncio.create_task(place.service.ask(calls[0].account, None, _count_users))
+        reading = asyncio.create_task(place.service.ask(_root(calls[0].account), None, _count_users))
         await asyncio.wait([reading, part], return_when=asyncio.FIRST_COMPLETED)
         reading.cancel()
     late = not part.done()

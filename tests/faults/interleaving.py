@@ -205,9 +205,8 @@ class Schedule:
     async def _send(self, call: Call) -> None:
         """Send a call until it is answered, as SDKs do, unless the caller gives up."""
         while True:
-            caller = Caller(call.account, Actor(id=call.account, arn=""))
             request = Request(
-                caller=caller,
+                caller=_root(call.account),
                 request_id=timed_id(self._now()),
                 command_id=call.command_id,
                 source_ip="",
@@ -247,7 +246,7 @@ class Schedule:
             at = self._now() - timedelta(seconds=0 if kind == "now" else self._random.random() * self._loop.time())
             text = at.isoformat()
         try:
-            seen, basis = await self._service.ask(account, text, _picture, wide=self._random.random() < 0.5)
+            seen, basis = await self._service.ask(_root(account), text, _picture, wide=self._random.random() < 0.5)
         except ServiceUnavailable:
             self.figures["unavailable"] += 1
             return
@@ -371,6 +370,10 @@ def _shown(result: Answer[Any] | str) -> Any:
         return result
     refusal = result.records[0].attempt and result.records[0].attempt.code
     return refusal or tuple((record.position, record.id) for record in result.records)
+
+
+def _root(account: str) -> Caller:
+    return Caller(account, Actor(id=account, arn=""))
 
 
 def _picture(state: State) -> Picture:

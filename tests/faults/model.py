@@ -58,8 +58,8 @@ class Model:
     ) -> str:
         if self.user(user_name):
             return "EntityAlreadyExists"
-        if permissions_boundary and not self._can_be_carried(permissions_boundary):
-            return "NoSuchEntity"
+        if permissions_boundary and (refusal := self._kept_from_users(permissions_boundary)):
+            return refusal
         self.users[made] = {
             "id": made,
             "name": user_name,
@@ -102,8 +102,10 @@ class Model:
 
     def _put_user_permissions_boundary(self, user_name: str, permissions_boundary: str) -> str:
         user = self.user(user_name)
-        if user is None or not self._can_be_carried(permissions_boundary):
+        if user is None:
             return "NoSuchEntity"
+        if refusal := self._kept_from_users(permissions_boundary):
+            return refusal
         if user["boundary"] == permissions_boundary:
             return UNCHANGED
         user["boundary"] = permissions_boundary
@@ -116,17 +118,19 @@ class Model:
         user["boundary"] = None
         return CHANGED
 
-    def _can_be_carried(self, arn: str) -> bool:
-        return self._exists(arn) and not arn.startswith(RESERVED)
+    def _kept_from_users(self, arn: str) -> str | None:
+        if not self._exists(arn):
+            return "NoSuchEntity"
+        return "PolicyNotAttachable" if arn.startswith(RESERVED) else None
 
     # policies of users
 
     def _attach_user_policy(self, user_name: str, policy_arn: str) -> str:
         user = self.user(user_name)
-        if user is None or not self._exists(policy_arn):
+        if user is None:
             return "NoSuchEntity"
-        if policy_arn.startswith(RESERVED):
-            return "PolicyNotAttachable"
+        if refusal := self._kept_from_users(policy_arn):
+            return refusal
         if policy_arn in user["attached"]:
             return UNCHANGED
         if len(user["attached"]) >= POLICIES_PER_USER_MAX:
@@ -223,18 +227,18 @@ class Model:
         return CHANGED
 
     def _tag_policy(self, policy_arn: str, tags: tuple[dict[str, str], ...]) -> str:
-        refusal = self._not_own(policy_arn) or self._no_policy(policy_arn)
+        refusal = self._not_own(policy_arn, "InvalidInput") or self._no_policy(policy_arn)
         return refusal or _tag(self.policies[policy_arn]["tags"], tags, str)
 
     def _untag_policy(self, policy_arn: str, tag_keys: tuple[str, ...]) -> str:
-        refusal = self._not_own(policy_arn) or self._no_policy(policy_arn)
+        refusal = self._not_own(policy_arn, "InvalidInput") or self._no_policy(policy_arn)
         return refusal or _untag(self.policies[policy_arn]["tags"], tag_keys, str)
 
     def _exists(self, arn: str) -> bool:
         return arn in self.policies or arn in self._of_aws
 
-    def _not_own(self, arn: str) -> str | None:
-        return None if arn.split(":")[4] == self._account else "AccessDenied"
+    def _not_own(self, arn: str, refusal: str = "AccessDenied") -> str | None:
+        return None if arn.split(":")[4] == self._account else refusal
 
     def _no_policy(self, arn: str) -> str | None:
         return None if arn in self.policies else "NoSuchEntity"

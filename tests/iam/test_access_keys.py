@@ -17,6 +17,7 @@ from iam.access_keys import (
     delete_access_key,
     get_access_key_last_used,
     key_holder,
+    keys_of,
     list_access_keys,
     update_access_key,
 )
@@ -105,8 +106,6 @@ def test_a_pair_is_deleted(given: Callable[..., Any]) -> None:
     [
         ({"user_name": "x"}, NoSuchEntity, "The user with name x cannot be found."),
         ({"user_name": "bob"}, NoSuchEntity, NO_KEY),
-        ({}, NoSuchEntity, NO_KEY),
-        ({"caller": ROOT}, NoSuchEntity, NO_KEY),
         ({"caller": SESSION}, ValidationError, NO_USER),
     ],
 )
@@ -123,9 +122,23 @@ def test_a_pair_is_found_with_its_own_user_only(
     refusal: type[IamError],
     message: str,
 ) -> None:
-    """The root user, who need not name itself, has none."""
+    """By the name that is given; who gives none and is neither user nor root must give one."""
     command = kind(access_key_id="AKIA1", **more, **fields)
     given(ALICE, BOB, KEY).when(decide, command).refused(refusal, message)
+
+
+@pytest.mark.parametrize("caller", [None, ROOT])
+def test_the_root_user_need_not_say_whose_a_pair_is(given: Callable[..., Any], caller: Any) -> None:
+    """Its id says so, as long as the pair is there."""
+    account = given(ALICE, BOB, KEY)
+    update = UpdateAccessKey(access_key_id="AKIA1", status="Inactive", caller=caller)
+    delete = DeleteAccessKey(access_key_id="AKIA1", caller=caller)
+
+    assert keys_of(account.also(update).account, "AIDA1")[0].status == "Inactive"
+    account.when(delete_access_key, delete).then(
+        AccessKeyDeleted(user_id="AIDA1", user_name="Alice", access_key_id="AKIA1")
+    )
+    account.also(delete).when(delete_access_key, delete).refused(ValidationError, NO_USER)
 
 
 def test_expired_cannot_be_set(given: Callable[..., Any]) -> None:

@@ -151,12 +151,13 @@ def test_the_same_password_policy_again_changes_nothing(given: Callable[..., Any
 
 
 def test_a_password_policy_that_is_not_there_is_neither_shown_nor_deleted(given: Callable[..., Any]) -> None:
-    """The refusal names the account."""
+    """The refusals differ, as AWS's do."""
     message = "The Password Policy with domain name 123456789012 cannot be found."
+    undeletable = "The account policy with name PasswordPolicy cannot be found."
     account = given(UpdateAccountPasswordPolicy())
     account.when(delete_password_policy, DeleteAccountPasswordPolicy()).then(AccountPasswordPolicyDeleted())
     account.also(DeleteAccountPasswordPolicy())
-    account.when(delete_password_policy, DeleteAccountPasswordPolicy()).refused(NoSuchEntity, message)
+    account.when(delete_password_policy, DeleteAccountPasswordPolicy()).refused(NoSuchEntity, undeletable)
     with pytest.raises(NoSuchEntity, match=message):
         get_password_policy(account.account, GetAccountPasswordPolicy())
 

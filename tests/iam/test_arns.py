@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from iam.arns import Arn, iam_arn, parse_arn, policy_path_and_name, root_arn
+from iam.arns import Arn, iam_arn, parse_arn, partition_of, policy_path_and_name, root_arn
 from iam.errors import IamError, InvalidInput, ValidationError
 
 ACCOUNT = "123456789012"
@@ -63,8 +63,25 @@ def test_an_entity_s_arn_is_its_kind_its_path_and_its_name(kind: str, path: str,
     assert iam_arn("aws", ACCOUNT, kind, path, name) == arn
 
 
+@pytest.mark.parametrize(
+    ("arn", "partition"),
+    [
+        ("arn:aws:iam::123456789012:root", "aws"),
+        ("arn:aws-cn:iam::123456789012:user/alice", "aws-cn"),
+        ("arn:aws-us-gov:iam::123456789012:root", "aws-us-gov"),
+        ("arn:aws-iso:iam::123456789012:root", "aws"),
+        ("arn:moon:iam::123456789012:root", "aws"),
+        ("arn", "aws"),
+        ("", "aws"),
+    ],
+)
+def test_an_actor_s_arn_tells_the_partition(arn: str, partition: str) -> None:
+    """One that accounts can be in; whatever else there is counts as the default."""
+    assert partition_of(arn) == partition
+
+
 def test_other_partitions_and_the_root_user_have_arns() -> None:
-    """The partition is the operator's choice."""
+    """Every account is in one of them."""
     assert iam_arn("aws-cn", ACCOUNT, "user", "/", "alice") == "arn:aws-cn:iam::123456789012:user/alice"
     assert root_arn("aws", ACCOUNT) == "arn:aws:iam::123456789012:root"
 

@@ -44,6 +44,21 @@ def test_administrator_access_is_there_with_its_real_document(catalogue: Catalog
     )
 
 
+def test_each_partition_has_the_same_policies_under_its_own_arns(catalogue: Catalogue) -> None:
+    """With the documents of the source, and ids that are made from the ARN."""
+    china = catalogue.within("aws-cn")
+    assert [policy.name for policy in china.policies()] == [policy.name for policy in catalogue.policies()]
+    here, there = catalogue.policy(ADMINISTRATOR), china.policy(ADMINISTRATOR.replace("aws:", "aws-cn:", 1))
+    assert here is not None
+    assert there is not None
+    assert (there.arn, there.versions) == ("arn:aws-cn:iam::aws:policy/AdministratorAccess", here.versions)
+    assert there.policy_id != here.policy_id
+    assert china.document(there, "v1") == catalogue.document(here, "v1") is not None
+    assert (china.policy(here.arn), catalogue.policy(there.arn)) == (None, None)
+    assert (china.within("aws"), china.within("aws-cn"), catalogue.within("aws-cn")) == (catalogue, china, china)
+    assert (china.release, china.digest, len(china)) == (catalogue.release, catalogue.digest, len(catalogue))
+
+
 def test_a_policy_below_a_path_is_found_by_its_arn(catalogue: Catalogue) -> None:
     """The path is part of the ARN, and stands between slashes."""
     policy = catalogue.policy("arn:aws:iam::aws:policy/job-function/ViewOnlyAccess")

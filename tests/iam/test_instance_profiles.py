@@ -69,9 +69,9 @@ def test_an_instance_profile_is_created_with_all_it_was_given(given: Callable[..
     ("command", "refusal", "message"),
     [
         (
-            CreateInstanceProfile(instance_profile_name="WEB", tags=(Tag("a", ""), Tag("A", ""))),
+            CreateInstanceProfile(instance_profile_name="WEB", tags=(Tag("a", ""), Tag("a", "b"))),
             InvalidInput,
-            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            "Duplicate tag keys found.",
         ),
         (
             CreateInstanceProfile(instance_profile_name="WEB"),
@@ -145,11 +145,11 @@ def test_a_profile_takes_one_role_only(given: Callable[..., Any], name: str) -> 
 
 
 def test_a_role_that_is_not_in_the_profile_cannot_be_removed(given: Callable[..., Any]) -> None:
-    """NoSuchEntity, as when there is no such role at all."""
-    command = RemoveRoleFromInstanceProfile(instance_profile_name="Web", role_name="other")
+    """The refusal names both, in the caller's spelling."""
+    command = RemoveRoleFromInstanceProfile(instance_profile_name="WEB", role_name="OTHER")
 
     given(WEB, SERVER, OTHER, ADDED).when(remove_role_from_instance_profile, command).refused(
-        NoSuchEntity, "The role with name other cannot be found."
+        NoSuchEntity, "Role OTHER in Instance Profile WEB cannot be found."
     )
 
 
@@ -167,17 +167,17 @@ def test_a_profile_with_a_role_is_not_deleted(given: Callable[..., Any], content
     assert contents(given(WEB, tagged, command).account) == {}
 
 
-def test_a_tag_key_in_another_spelling_replaces_the_first(given: Callable[..., Any]) -> None:
-    """Keys ignore case, in tagging and in untagging."""
+def test_tag_keys_that_differ_in_case_are_two(given: Callable[..., Any]) -> None:
+    """In making, in tagging and in untagging."""
     told = {"instance_profile_id": "AIPA1", "instance_profile_name": "Web"}
-    command = TagInstanceProfile(instance_profile_name="web", tags=(Tag("TEAM", "red"),))
-    tagged = given(WEB, TagInstanceProfile(instance_profile_name="web", tags=(Tag("Team", "red"), Tag("z", ""))))
+    command = TagInstanceProfile(instance_profile_name="web", tags=(Tag("TEAM", "red"), Tag("Team", "blue")))
+    tagged = given(CreateInstanceProfile(instance_profile_name="Web", tags=(Tag("Team", "blue"), Tag("z", ""))))
 
     tagged.when(tag_thing, command).then(InstanceProfileTagged(**told, tags=(Tag("TEAM", "red"),)))
     listed = list_thing_tags(tagged.also(command).account, ListInstanceProfileTags(instance_profile_name="web"), "")
-    assert [tag for _, tag in listed] == [Tag("z", ""), Tag("TEAM", "red")]
-    tagged.when(untag_thing, UntagInstanceProfile(instance_profile_name="web", tag_keys=("team", "none"))).then(
-        InstanceProfileUntagged(**told, tag_keys=("team",))
+    assert [tag for _, tag in listed] == [Tag("z", ""), Tag("TEAM", "red"), Tag("Team", "blue")]
+    tagged.when(untag_thing, UntagInstanceProfile(instance_profile_name="web", tag_keys=("team", "TEAM"))).then(
+        InstanceProfileUntagged(**told, tag_keys=("TEAM",))
     )
 
 

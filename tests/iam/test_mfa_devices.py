@@ -62,8 +62,8 @@ OTHER = "arn:aws:iam::123456789012:mfa/tablet"
 TOKEN = "GAHT12345678"
 KEY = "arn:aws:iam::123456789012:u2f/user/Alice/key"
 NOT_OF_USER = "MFA Device invalid for user."
-NO_DEVICE = "VirtualMFADevice with serial number arn:aws:iam::123456789012:mfa/x doesn't exist."
 UNKNOWN = "arn:aws:iam::123456789012:mfa/x"
+NO_DEVICE = f"MFA Device with serial number {UNKNOWN} does not exist."
 
 
 def enable(serial: str = SERIAL, user: str = "alice", codes: tuple[str, str] = ("123456", "654321")) -> EnableMFADevice:
@@ -227,7 +227,7 @@ def test_a_device_that_somebody_has_is_not_deleted(given: Callable[..., Any], co
 def test_a_user_with_a_device_is_not_deleted(given: Callable[..., Any], serial: str) -> None:
     """Of any kind."""
     given(ALICE, PHONE, enable(serial)).when(delete_user, DeleteUser(user_name="alice")).refused(
-        DeleteConflict, "Cannot delete entity, must delete MFA device first."
+        DeleteConflict, "Cannot delete entity, must remove tokens from principal first."
     )
 
 
@@ -251,8 +251,8 @@ def test_devices_are_listed_by_serial_number(given: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("serial", [SERIAL, TOKEN, "arn:aws:iam::210987654321:u2f/user/alice/key"])
 def test_only_security_keys_are_shown_one_by_one(given: Callable[..., Any], serial: str) -> None:
-    """As AWS has it; of those that the user does not have it says so."""
-    account = given(ALICE, PHONE, enable(), enable(TOKEN)).account
+    """As AWS has it; of those that another user has it says so."""
+    account = given(ALICE, BOB, PHONE, enable(), enable(TOKEN), enable(KEY, user="bob")).account
 
     with pytest.raises(ValidationError, match="only hardware FIDO security keys are supported"):
         get_mfa_device(account, GetMFADevice(serial_number=serial, user_name="alice"))
@@ -279,6 +279,8 @@ def test_tag_keys_that_differ_in_case_are_two(given: Callable[..., Any]) -> None
         DeleteVirtualMFADevice(serial_number=UNKNOWN),
         TagMFADevice(serial_number=UNKNOWN, tags=(Tag("a", ""),)),
         UntagMFADevice(serial_number=UNKNOWN, tag_keys=("a",)),
+        DeactivateMFADevice(serial_number=UNKNOWN, user_name="alice"),
+        resync(UNKNOWN, codes=("1", "1")),
     ],
     ids=lambda command: type(command).__name__,
 )
@@ -286,4 +288,4 @@ def test_a_virtual_device_that_is_not_there_is_not_found(
     given: Callable[..., Any], decisions: Any, command: Command
 ) -> None:
     """Under its whole ARN."""
-    given(PHONE).when(decisions[type(command)], command).refused(NoSuchEntity, NO_DEVICE)
+    given(ALICE, PHONE).when(decisions[type(command)], command).refused(NoSuchEntity, NO_DEVICE)

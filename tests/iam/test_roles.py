@@ -108,15 +108,19 @@ def test_a_role_is_created_with_all_it_was_given(given: Callable[..., Any]) -> N
             "Path prefix '/aws-service-role/' can only be used for AWS Service linked Roles",
         ),
         (role("READER", permissions_boundary="x", trust="{"), InvalidInput, "ARN x is not valid."),
-        (role("READER", trust="{"), MalformedPolicyDocument, "This policy contains invalid Json"),
         (
-            role("READER", path="/else/", permissions_boundary=ABSENT),
+            role("READER", path="/else/", trust="{", permissions_boundary=ABSENT),
             EntityAlreadyExists,
             "Role with name READER already exists.",
         ),
+        (
+            role("b", trust="{", permissions_boundary=ABSENT),
+            MalformedPolicyDocument,
+            "This policy contains invalid Json",
+        ),
         (role("b", permissions_boundary=ABSENT), LimitExceeded, "Cannot exceed quota for RolesPerAccount: 1"),
     ],
-    ids=["reserved key", "reserved path", "boundary no ARN", "trust", "name taken", "quota"],
+    ids=["reserved key", "reserved path", "boundary no ARN", "name taken", "trust", "quota"],
 )
 def test_refusals_of_create_role_stand_in_their_order(
     given: Callable[..., Any], command: CreateRole, refusal: type[IamError], message: str

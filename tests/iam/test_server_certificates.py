@@ -21,6 +21,7 @@ from iam.errors import (
 from iam.events.server_certificates import (
     ServerCertificateDeleted,
     ServerCertificateTagged,
+    ServerCertificateUntagged,
     ServerCertificateUpdated,
     ServerCertificateUploaded,
 )
@@ -35,6 +36,7 @@ from iam.server_certificates import (
     GetServerCertificate,
     ListServerCertificates,
     TagServerCertificate,
+    UntagServerCertificate,
     UpdateServerCertificate,
     UploadServerCertificate,
     delete_server_certificate,
@@ -43,7 +45,7 @@ from iam.server_certificates import (
     update_server_certificate,
     upload_server_certificate,
 )
-from iam.tags import tag_thing
+from iam.tags import tag_thing, untag_thing
 
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -64,16 +66,16 @@ def names(account: Any, prefix: str = "/", after: str = "") -> list[str]:
 
 
 def test_a_certificate_is_uploaded_without_its_private_key(given: Callable[..., Any]) -> None:
-    """Its text is kept as it came, and it says itself when it expires."""
-    body = certificate(1).replace("\n", "\r\n")
+    """Its text is kept without white space around it and carriage returns, and it says itself when it expires."""
+    body = " \n" + certificate(1).replace("\n", "\r\n")
     command = upload(path="/web/", certificate_body=body, certificate_chain=CHAIN, tags=TAGS)
     event = ServerCertificateUploaded(
         **TOLD,
         path="/web/",
         uploaded_at=NOW,
         expires_at=END,
-        certificate_body=body,
-        certificate_chain=CHAIN,
+        certificate_body=certificate(1).strip(),
+        certificate_chain=CHAIN.strip(),
         tags=TAGS,
     )
     given().when(upload_server_certificate, command).then(event)
@@ -162,18 +164,20 @@ def test_a_certificate_is_renamed_and_moved(given: Callable[..., Any]) -> None:
     assert names(account, prefix="/we") == ["/web/Store"]
     assert names(account, after="shop") == ["/web/Store"]
     found = get_server_certificate(account.account, GetServerCertificate(server_certificate_name="STORE"))
-    assert found.certificate_body == certificate(1)
+    assert found.certificate_body == certificate(1).strip()
     assert set(found.tags) == set(TAGS)
 
 
-def test_a_certificate_is_tagged_ignoring_the_case_of_keys(given: Callable[..., Any]) -> None:
-    """As a role is."""
+def test_tag_keys_that_differ_in_case_are_two(given: Callable[..., Any]) -> None:
+    """In tagging and in untagging."""
     command = TagServerCertificate(server_certificate_name="shop", tags=(Tag("TEAM", "blue"),))
+    untag = UntagServerCertificate(server_certificate_name="shop", tag_keys=("team", TAGS[0].key))
     account = given(upload(tags=TAGS))
     account.when(tag_thing, command).then(ServerCertificateTagged(**TOLD, tags=(Tag("TEAM", "blue"),)))
     account.also(command)
+    account.when(untag_thing, untag).then(ServerCertificateUntagged(**TOLD, tag_keys=(TAGS[0].key,)))
     found = get_server_certificate(account.account, GetServerCertificate(server_certificate_name="shop"))
-    assert set(found.tags) == {Tag("TEAM", "blue"), TAGS[1]}
+    assert set(found.tags) == {Tag("TEAM", "blue"), *TAGS}
 
 
 def test_nothing_is_left_of_a_deleted_certificate(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from iam.attached_policies import ListAttachedRolePolicies, list_attached_policies
+from iam.commands import Moment
 from iam.errors import InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
 from iam.events.roles import ServiceLinkedRoleCreated
 from iam.linked_services import SERVICES, linked_service
@@ -24,6 +25,7 @@ from iam.service_linked_roles import (
     delete_service_linked_role,
     get_deletion_status,
 )
+from iam.state import Account, World
 
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -33,6 +35,14 @@ TRUST = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"support.amazonaws.com"},'
     '"Action":"sts:AssumeRole"}]}'
 )
+
+
+def test_the_services_policy_is_that_of_the_accounts_partition(world: World) -> None:
+    """AWS has it in each, under another ARN."""
+    account = Account("123456789012", world.within("aws-cn"))
+    [created] = create_service_linked_role(account, SUPPORT, Moment(NOW, str))
+    assert isinstance(created, ServiceLinkedRoleCreated)
+    assert created.policy_arn == POLICY.replace("arn:aws:", "arn:aws-cn:")
 
 
 def test_a_services_role_is_created_with_the_services_policy(given: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iam.commands import Command
-from iam.errors import AccessDenied, IamError, InvalidInput, NoSuchEntity, ValidationError
+from iam.errors import IamError, InvalidInput, NoSuchEntity, ValidationError
 from iam.events.policies import PolicyTagged, PolicyUntagged
 from iam.events.users import UserTagged, UserUntagged
 from iam.policies import CreatePolicy, ListPolicyTags, TagPolicy, UntagPolicy, list_policy_tags
@@ -61,10 +61,10 @@ def unmark(text: str, arn: str = READS) -> UntagPolicy:
         (tag_thing, mark("AWS:= a= a=", "x"), InvalidInput, RESERVED_KEY),
         (tag_thing, mark("a= a=", "x"), InvalidInput, "Duplicate tag keys found."),
         (tag_thing, mark("a=", "x"), ValidationError, "ARN x is not valid."),
-        (tag_thing, mark("a=", ADMIN), AccessDenied, "Cannot tag policies outside your own account."),
+        (tag_thing, mark("a=", ADMIN), InvalidInput, "Tags not supported for policies in this domain"),
         (tag_thing, mark("a=", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
         (untag_thing, unmark("a", "x"), ValidationError, "ARN x is not valid."),
-        (untag_thing, unmark("a", ADMIN), AccessDenied, "Cannot untag policies outside your own account."),
+        (untag_thing, unmark("a", ADMIN), InvalidInput, "Tags not supported for policies in this domain"),
         (untag_thing, unmark("a", ABSENT), NoSuchEntity, f"Policy {ABSENT} was not found."),
     ],
 )

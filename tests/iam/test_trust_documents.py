@@ -20,7 +20,12 @@ NO_PRINCIPALS = (
     "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: "
     "The passed in policy has a statement with no principals!"
 )
-SIDS = "Statement IDs (SID) in a single policy must be unique."
+SIDS = "The Statement Ids in the policy are not unique"
+EMPTY = "Could not parse the policy: Statement is empty!"
+ALLOWED = "Allow with NotPrincipal is not allowed."
+NOT_PRINCIPAL = "AssumeRole policy must not contain NotPrincipal field."
+NOT_RESOURCE = "AssumeRole policy must not contain resources."
+COGNITO = "A condition block must be present for the Cognito provider"
 JSON = "This policy contains invalid Json"
 
 
@@ -44,7 +49,6 @@ def with_(**elements: Any) -> str:
         policy({**STATEMENT, "Sid": ""}, {**STATEMENT, "Sid": ""}, {**STATEMENT, "Sid": "with space"}),
         " \n" + with_() + "\n",
         with_(Effect="Deny"),
-        with_(Principal="*"),
         with_(Principal={"AWS": ["210987654321", "arn:aws:iam::210987654321:role/div/other"]}),
         with_(Principal={"AWS": [f"arn:aws:iam::{ACCOUNT}:root", "arn:aws-cn:iam::210987654321:user/x"]}),
         with_(Principal={"AWS": [f"arn:aws:iam::{ACCOUNT}:user/div/alice", f"arn:aws:iam::{ACCOUNT}:role/reader"]}),
@@ -59,6 +63,12 @@ def with_(**elements: Any) -> str:
         with_(Action="sts:AssumeRole*"),
         with_(Condition={"StringEquals": {"sts:ExternalId": ["1", "2"]}, "Bool": {"aws:MultiFactorAuthPresent": True}}),
         with_(Condition={}),
+        with_(Effect="Deny", NotAction="sts:AssumeRole", Action=None),
+        with_(
+            Principal={"Federated": "cognito-identity.amazonaws.com"},
+            Action="sts:AssumeRoleWithWebIdentity",
+            Condition={"StringEquals": {"cognito-identity.amazonaws.com:aud": "us-east-1:pool"}},
+        ),
     ],
 )
 def test_what_aws_takes_is_taken(given: Callable[..., Any], document: str) -> None:
@@ -91,14 +101,18 @@ def role(name: str) -> CreateRole:
         (with_(Principal=1), JSON),
         (with_(Principal={"AWS": 1}), JSON),
         ("{}", "Missing required field Statement"),
-        (policy(), "Missing required field Statement"),
+        (policy(), EMPTY),
         (policy(STATEMENT, Version="2012-10-18"), "The policy must contain a valid version string"),
         (policy(STATEMENT, Other=1), "Unknown field Other"),
         (with_(Other=1), "Unknown field Other"),
         (with_(Resource="*"), "Has prohibited field Resource"),
-        (with_(NotResource="*"), "Has prohibited field NotResource"),
-        (with_(NotPrincipal={"AWS": "*"}, Principal=None), "Has prohibited field NotPrincipal"),
-        (with_(Resource="*", Principal=None, Action="s3:GetObject"), "Has prohibited field Resource"),
+        (with_(NotResource="*"), NOT_RESOURCE),
+        (with_(NotPrincipal={"AWS": "*"}, Principal=None), ALLOWED),
+        (with_(NotPrincipal={"AWS": "*"}, Principal=None, Effect="Deny"), NOT_PRINCIPAL),
+        (policy({"Effect": "Deny", "NotPrincipal": {}}, {"Effect": "Allow", "NotPrincipal": {}}), ALLOWED),
+        (with_(Resource="*", Principal=None, Action="s3:GetObject"), "Missing required field Principal"),
+        (with_(Resource="*", Action="s3:GetObject"), ACTIONS),
+        (with_(Resource="*", Principal={"AWS": "alice"}), "Has prohibited field Resource"),
         (with_(Principal=None), "Missing required field Principal"),
         (with_(Effect=None), "Missing required field Effect"),
         (with_(Action=None), "Missing required field Action"),
@@ -110,10 +124,12 @@ def role(name: str) -> CreateRole:
         (with_(Action="*"), ACTIONS),
         (with_(Action="AssumeRole"), ACTIONS),
         (with_(Action="sts:[a]ssumerole"), ACTIONS),
-        (with_(NotAction="sts:AssumeRole", Action=None), ACTIONS),
-        (with_(Principal={}), NO_PRINCIPALS),
+        (with_(NotAction="s3:GetObject", Action=None), ACTIONS),
+        (with_(NotAction="sts:AssumeRole"), "Syntax error in policy."),
+        (with_(Principal={}), "Missing required field Principal cannot be empty!"),
         (with_(Principal={"AWS": []}), NO_PRINCIPALS),
-        (with_(Principal="alice"), JSON),
+        (with_(Principal="*"), "Principal must be a JSON object."),
+        (with_(Principal={"Federated": "cognito-identity.amazonaws.com"}), COGNITO),
         (with_(Principal={"AWS": "alice"}), 'Invalid principal in policy: "AWS":"alice"'),
         (with_(Principal={"AWS": "1234"}), 'Invalid principal in policy: "AWS":"1234"'),
         (with_(Principal={"AWS": "AIDAGONE"}), 'Invalid principal in policy: "AWS":"AIDAGONE"'),
@@ -139,7 +155,7 @@ def role(name: str) -> CreateRole:
     ],
 )  # fmt: skip
 def test_what_aws_refuses_is_refused_in_its_words(given: Callable[..., Any], document: str, message: str) -> None:
-    """The first fault is told: elements before actions, actions before principals."""
+    """The first fault is told: effect, form of the principal, condition, actions, resources, and then who is meant."""
     there = given(CreateUser(user_name="alice", path="/div/"), role("reader"))
 
     with pytest.raises(MalformedPolicyDocument) as refused:

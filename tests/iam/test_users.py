@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from iam.attached_policies import AttachUserPolicy, DetachUserPolicy, ListAttachedUserPolicies, list_attached_policies
+from iam.attached_policies import (
+    AttachUserPolicy,
+    DetachUserPolicy,
+    ListAttachedUserPolicies,
+    attach_policy,
+    list_attached_policies,
+)
 from iam.boundaries import (
     DeleteUserPermissionsBoundary,
     PutUserPermissionsBoundary,
@@ -14,7 +20,15 @@ from iam.boundaries import (
     put_permissions_boundary,
 )
 from iam.commands import Command
-from iam.errors import DeleteConflict, EntityAlreadyExists, IamError, InvalidInput, LimitExceeded, NoSuchEntity
+from iam.errors import (
+    DeleteConflict,
+    EntityAlreadyExists,
+    IamError,
+    InvalidInput,
+    LimitExceeded,
+    NoSuchEntity,
+    PolicyNotAttachable,
+)
 from iam.events.users import (
     UserCreated,
     UserDeleted,
@@ -119,14 +133,36 @@ def test_refusals_of_create_user_stand_in_their_order(
     given(ALICE, quotas=Quotas(users_per_account=1)).when(create_user, command).refused(refusal, message)
 
 
-@pytest.mark.parametrize("arn", [ABSENT, RESERVED, "arn:aws:s3:::bucket", "arn:aws:iam::210987654321:policy/theirs"])
-def test_a_boundary_is_a_policy_that_users_can_carry(given: Callable[..., Any], arn: str) -> None:
+@pytest.mark.parametrize("arn", [ABSENT, "arn:aws:s3:::bucket", "arn:aws:iam::210987654321:policy/theirs"])
+def test_a_boundary_is_a_policy_that_is_there(given: Callable[..., Any], arn: str) -> None:
     """Creating with a boundary and setting one later refuse alike."""
     created = CreateUser(user_name="bob", permissions_boundary=arn)
     put = PutUserPermissionsBoundary(user_name="alice", permissions_boundary=arn)
 
     given(ALICE).when(create_user, created).refused(NoSuchEntity, scope(arn))
     given(ALICE).when(put_permissions_boundary, put).refused(NoSuchEntity, scope(arn))
+
+
+@pytest.mark.parametrize("resource", ["group/staff", "policy", "policies/bounds", "root"])
+def test_something_else_of_iam_is_no_boundary(given: Callable[..., Any], resource: str) -> None:
+    """The ARN's form is refused before the user is looked for, in creating and in setting one later."""
+    arn = f"arn:aws:iam::123456789012:{resource}"
+    for decide, command in (
+        (create_user, CreateUser(user_name="bob", permissions_boundary=arn)),
+        (put_permissions_boundary, PutUserPermissionsBoundary(user_name="nobody", permissions_boundary=arn)),
+    ):
+        given(ALICE).when(decide, command).refused(InvalidInput, f"ARN {arn} is not valid.")
+
+
+def test_a_policy_that_aws_keeps_for_itself_is_no_boundary(given: Callable[..., Any]) -> None:
+    """Creating with a boundary, setting one later and attaching refuse alike."""
+    message = "Cannot attach AWS reserved policy to an IAM user."
+    for decide, command in (
+        (create_user, CreateUser(user_name="bob", permissions_boundary=RESERVED)),
+        (put_permissions_boundary, PutUserPermissionsBoundary(user_name="alice", permissions_boundary=RESERVED)),
+        (attach_policy, AttachUserPolicy(user_name="alice", policy_arn=RESERVED)),
+    ):
+        given(ALICE).when(decide, command).refused(PolicyNotAttachable, message)
 
 
 def test_a_name_is_free_again_after_deletion_and_the_id_is_not(given: Callable[..., Any]) -> None:

@@ -69,6 +69,27 @@ async def test_an_account_that_was_only_read_has_no_ledger(projections: Projecti
     assert await log.heads() == []
 
 
+async def test_an_account_is_in_the_partition_of_its_first_record(
+    ledger: Any, projections: Projections, world: World
+) -> None:
+    """In memory or not; before that record it is in none. Where the record cannot be read, nobody guesses."""
+    log, damaged = MemoryLog(), MemoryLog()
+    create(ledger, "alice")
+    stored = ledger.rows[0].record
+    for there, record in ((log, stored.replace(b"arn:aws:", b"arn:aws-cn:")), (damaged, stored[:-9])):
+        await there.append([Row(ledger.account, 1, ledger.rows[0].recorded_at, "1", 0, record, leaf_hash(record))])
+    held = accounts(log, projections, world)
+
+    assert await held.partition(ledger.account) == "aws-cn"
+    assert (await held.state(ledger.account))[0].world.partition == "aws-cn"
+    assert await held.partition(ledger.account) == "aws-cn"
+    assert await held.partition("000000000001") is None
+    assert (await held.state("000000000001"))[0].world.partition == ""
+    assert await held.partition("000000000001") is None
+    with pytest.raises(LogError, match="record 1 cannot be read"):
+        await accounts(damaged, projections, world).partition(ledger.account)
+
+
 async def test_an_event_of_a_newer_program_makes_the_account_read_only(
     ledger: Any, projections: Projections, world: World
 ) -> None:

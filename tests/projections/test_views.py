@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +11,21 @@ import pytest
 
 from eventstore.record import Attempt
 from iam.events import Event
+from iam.events.account import (
+    AccountAliasCreated,
+    AccountPasswordPolicyUpdated,
+    AccountPropertyPut,
+    OrganizationsFeaturesSet,
+    OutboundWebIdentityFederationEnabled,
+    SecurityTokenServicePreferencesSet,
+)
+from iam.events.credentials import (
+    AccessKeyCreated,
+    AccessKeyUpdated,
+    LoginProfileCreated,
+    LoginProfileDeleted,
+    ServiceSpecificCredentialCreated,
+)
 from iam.events.groups import (
     GroupCreated,
     GroupPolicyAttached,
@@ -22,6 +37,12 @@ from iam.events.groups import (
     UserRemovedFromGroup,
 )
 from iam.events.instance_profiles import InstanceProfileCreated, InstanceProfileTagged, RoleAddedToInstanceProfile
+from iam.events.mfa_devices import MFADeviceDeactivated, MFADeviceEnabled, VirtualMFADeviceCreated
+from iam.events.open_id_connect_providers import (
+    ClientIDRemovedFromOpenIDConnectProvider,
+    OpenIDConnectProviderCreated,
+    OpenIDConnectProviderThumbprintUpdated,
+)
 from iam.events.policies import PolicyCreated, PolicyUntagged, PolicyVersionCreated, PolicyVersionDeleted
 from iam.events.roles import (
     AssumeRolePolicyUpdated,
@@ -31,6 +52,10 @@ from iam.events.roles import (
     RolePolicyPut,
     RoleUpdated,
 )
+from iam.events.saml_providers import SAMLProviderCreated, SAMLProviderUpdated
+from iam.events.server_certificates import ServerCertificateUpdated, ServerCertificateUploaded
+from iam.events.signing_certificates import SigningCertificateUpdated, SigningCertificateUploaded
+from iam.events.ssh_public_keys import SSHPublicKeyUploaded
 from iam.events.users import (
     UserCreated,
     UserDeleted,
@@ -52,13 +77,15 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 OPS = f"arn:aws:iam::{ACCOUNT}:policy/eng/ops"
 AT = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 CREATED = "2026-11-03T14:03:00Z"
-SINCE = "2026-11-03T14:03:{:02}.000000Z"  # a second per record
 
 VIEWS = re.findall(r"^CREATE VIEW (\w+)", files("projections").joinpath("views.sql").read_text(), re.MULTILINE)
 
 PERIOD = ["valid_from", "since", "valid_to", "until"]
-COLUMNS = {
+HISTORY_ONLY = {
     "entries": ["account", "relation", "owner", "member", "value", "document"],
+    "user_entries": ["account", "relation", "user_id", "user_name", "member", "value", "document"],
+}
+COLUMNS = {
     "users": ["account", "user_id", "user_name", "path", "created_at"],
     "user_policies": ["account", "user_id", "user_name", "kind", "policy_name", "policy_arn", "document"],
     "user_tags": ["account", "user_id", "key", "value"],
@@ -81,12 +108,53 @@ COLUMNS = {
     "policy_versions": ["account", "policy_id", "version_id", "document", "created_at"],
     "policy_defaults": ["account", "policy_id", "version_id"],
     "policy_tags": ["account", "policy_id", "key", "value"],
+    "access_keys": ["account", "user_id", "user_name", "access_key_id", "status", "created_at"],
+    "login_profiles": [
+        *("account", "user_id", "user_name", "password_reset_required", "created_at", "password_changed_at"),
+    ],
+    "service_specific_credentials": [
+        *("account", "user_id", "user_name", "service_specific_credential_id", "service_name", "service_user_name"),
+        *("status", "created_at", "expires_at"),
+    ],
+    "signing_certificates": ["account", "user_id", "user_name", "certificate_id", "status", "uploaded_at"],
+    "ssh_public_keys": [
+        *("account", "user_id", "user_name", "ssh_public_key_id", "fingerprint", "status", "uploaded_at"),
+    ],
+    "user_mfa_devices": ["account", "user_id", "user_name", "serial_number", "enabled_at"],
+    "virtual_mfa_devices": ["account", "serial_number", "virtual_mfa_device_name", "path", "created_at"],
+    "mfa_device_tags": ["account", "serial_number", "key", "value"],
+    "saml_providers": [
+        *("account", "saml_provider_arn", "saml_provider_uuid", "assertion_encryption_mode", "valid_until"),
+        "created_at",
+    ],
+    "saml_provider_metadata": ["account", "saml_provider_arn", "document"],
+    "saml_provider_private_keys": ["account", "saml_provider_arn", "private_key_id", "added_at"],
+    "saml_provider_tags": ["account", "saml_provider_arn", "key", "value"],
+    "open_id_connect_providers": ["account", "open_id_connect_provider_arn", "url", "created_at"],
+    "open_id_connect_provider_client_ids": ["account", "open_id_connect_provider_arn", "client_id"],
+    "open_id_connect_provider_thumbprints": ["account", "open_id_connect_provider_arn", "thumbprint_list"],
+    "open_id_connect_provider_tags": ["account", "open_id_connect_provider_arn", "key", "value"],
+    "server_certificates": [
+        *("account", "server_certificate_id", "server_certificate_name", "path", "uploaded_at", "expires_at"),
+    ],
+    "server_certificate_tags": ["account", "server_certificate_id", "key", "value"],
+    "password_policies": [
+        *("account", "minimum_password_length", "require_symbols", "require_numbers", "require_uppercase_characters"),
+        *("require_lowercase_characters", "allow_users_to_change_password", "max_password_age"),
+        *("password_reuse_prevention", "hard_expiry"),
+    ],
+    "account_settings": ["account", "setting", "value"],
 }
 EVENT_COLUMNS = [
     *("account", "position", "recorded_at", "outcome", "action", "type", "code", "user", "user_name"),
     *("policy_arn", "policy_name", "actor_id", "actor_arn", "access_key_id", "source", "source_ip", "user_agent"),
     *("group_id", "group_name", "role_id", "role_name"),
 ]
+
+
+def time_of(position: int) -> str:
+    """When a record was written: one a second."""
+    return f"{AT + timedelta(seconds=position - 1):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def history() -> list[Event]:
@@ -126,6 +194,9 @@ def history() -> list[Event]:
         PolicyUntagged(**policy, tag_keys=("Team",)),  # 15
         *history_of_groups(),
         *history_of_roles(),
+        *history_of_credentials(),
+        *history_of_providers(),
+        *history_of_the_account(),
     ]
 
 
@@ -174,6 +245,113 @@ def history_of_roles() -> list[Event]:
     ]
 
 
+PHONE = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
+OKTA = f"arn:aws:iam::{ACCOUNT}:saml-provider/okta"
+IDP = f"arn:aws:iam::{ACCOUNT}:oidc-provider/idp.example.com"
+
+
+def history_of_credentials() -> list[Event]:
+    """From 36 on: what bob signs in with."""
+    bob: dict[str, Any] = {"user_id": "AIDA1", "user_name": "bob"}
+    key: dict[str, Any] = {**bob, "access_key_id": "AKIA1", "created_at": AT}
+    certificate: dict[str, Any] = {**bob, "certificate_id": "CERT1", "uploaded_at": AT}
+    return [
+        AccessKeyCreated(**key),
+        AccessKeyUpdated(**key, status="Inactive", previous_status="Active"),
+        LoginProfileCreated(**bob, password_id="PASS1", password_reset_required=True, created_at=AT),
+        ServiceSpecificCredentialCreated(
+            **bob,
+            service_specific_credential_id="ACCA1",
+            service_name="codecommit.amazonaws.com",
+            service_user_name="bob-at-1",
+            password_id="PASS2",
+            created_at=AT,
+        ),
+        LoginProfileDeleted(**bob, password_id="PASS1"),  # 40
+        SigningCertificateUploaded(**certificate, certificate_body="body"),
+        SigningCertificateUpdated(**certificate, status="Inactive", previous_status="Active"),
+        SSHPublicKeyUploaded(
+            **bob, ssh_public_key_id="APKA1", ssh_public_key_body="ssh-rsa", fingerprint="d4:1d", uploaded_at=AT
+        ),
+        VirtualMFADeviceCreated(
+            serial_number=PHONE,
+            virtual_mfa_device_name="phone",
+            path="/",
+            created_at=AT,
+            seed_id="SEED1",
+            tags=(Tag("Team", "red"),),
+        ),
+        MFADeviceEnabled(**bob, serial_number=PHONE, enabled_at=AT),  # 45
+        MFADeviceDeactivated(**bob, serial_number=PHONE),
+    ]
+
+
+def history_of_providers() -> list[Event]:
+    """From 47 on."""
+    saml: dict[str, Any] = {"saml_provider_arn": OKTA, "saml_provider_uuid": "U1", "created_at": AT, "valid_until": AT}
+    red = (Tag("Team", "red"),)
+    return [
+        SAMLProviderCreated(
+            **saml, name="okta", saml_metadata_document="<1>", assertion_encryption_mode="Allowed", tags=red
+        ),
+        SAMLProviderUpdated(
+            **saml,
+            updated_at=AT,
+            assertion_encryption_mode="Required",
+            saml_metadata_document="<2>",
+            added_private_key_id="SAMLPK1",
+        ),
+        OpenIDConnectProviderCreated(
+            open_id_connect_provider_arn=IDP,
+            url="idp.example.com",
+            created_at=AT,
+            client_id_list=("web", "app"),
+            thumbprint_list=("aa", "bb"),
+            tags=red,
+        ),
+        ClientIDRemovedFromOpenIDConnectProvider(open_id_connect_provider_arn=IDP, client_id="web"),  # 50
+        OpenIDConnectProviderThumbprintUpdated(open_id_connect_provider_arn=IDP, thumbprint_list=("cc",)),
+        ServerCertificateUploaded(
+            server_certificate_id="ASCA1",
+            server_certificate_name="shop",
+            path="/",
+            uploaded_at=AT,
+            expires_at=AT,
+            certificate_body="body",
+            tags=red,
+        ),
+        ServerCertificateUpdated(
+            server_certificate_id="ASCA1",
+            server_certificate_name="blog",
+            path="/x/",
+            previous_server_certificate_name="shop",
+            previous_path="/",
+            uploaded_at=AT,
+            expires_at=AT,
+        ),
+    ]
+
+
+def history_of_the_account() -> list[Event]:
+    """From 54 on."""
+    rules = dict.fromkeys(("require_symbols", "require_numbers", "require_uppercase_characters", "hard_expiry"), False)
+    return [
+        AccountAliasCreated(account_alias="acme"),
+        AccountAliasCreated(account_alias="acme-prod", previous_account_alias="acme"),  # 55
+        AccountPasswordPolicyUpdated(
+            **rules,
+            minimum_password_length=14,
+            require_lowercase_characters=True,
+            allow_users_to_change_password=True,
+            max_password_age=90,
+        ),
+        SecurityTokenServicePreferencesSet(global_endpoint_token_version="v2Token"),
+        OutboundWebIdentityFederationEnabled(issuer_identifier="https://issuer"),
+        OrganizationsFeaturesSet(organization_id="o-1", enabled_features=("RootSessions",)),
+        AccountPropertyPut(property_name="RoleManager/Enabled", property_value="true"),  # 60
+    ]
+
+
 @pytest.fixture
 def views(ledger: Any, new_ledger: Callable[[str], Any]) -> sqlite3.Connection:
     """The views over that history and a refused attempt, and over another account where the same ids are others."""
@@ -204,8 +382,8 @@ def rows(views: sqlite3.Connection, sql: str, *values: Any) -> list[tuple[Any, .
 
 def test_the_views_and_their_columns_stay(views: sqlite3.Connection) -> None:
     """People's own queries hang on them: `…_history` with the whole period, the other with its beginning."""
-    expected = {f"{name}_history": columns + PERIOD for name, columns in COLUMNS.items()}
-    expected |= {name: columns + PERIOD[:2] for name, columns in COLUMNS.items() if name != "entries"}
+    expected = {f"{name}_history": columns + PERIOD for name, columns in {**HISTORY_ONLY, **COLUMNS}.items()}
+    expected |= {name: columns + PERIOD[:2] for name, columns in COLUMNS.items()}
     expected["events"] = EVENT_COLUMNS
 
     assert {view: columns_of(views, view) for view in VIEWS} == expected
@@ -285,6 +463,63 @@ ROLE = ("AROA1", "ci")
         ("policy_versions_history", [("ANPA1", "v1", "{1}", CREATED, 2, 14), ("ANPA1", "v2", "{3}", CREATED, 5, None)]),
         ("policy_defaults_history", [("ANPA1", "v1", 2, 5), ("ANPA1", "v2", 5, None)]),
         ("policy_tags_history", [("ANPA1", "Team", "red", 2, 15)]),
+        (
+            "access_keys_history",
+            [
+                (*USER_1, "AKIA1", "Active", CREATED, 36, 37),
+                (*USER_1, "AKIA1", "Inactive", CREATED, 37, None),
+            ],
+        ),
+        ("login_profiles_history", [(*USER_1, True, CREATED, CREATED, 38, 40)]),
+        (
+            "service_specific_credentials_history",
+            [(*USER_1, "ACCA1", "codecommit.amazonaws.com", "bob-at-1", "Active", CREATED, None, 39, None)],
+        ),
+        (
+            "signing_certificates_history",
+            [
+                (*USER_1, "CERT1", "Active", CREATED, 41, 42),
+                (*USER_1, "CERT1", "Inactive", CREATED, 42, None),
+            ],
+        ),
+        ("ssh_public_keys_history", [(*USER_1, "APKA1", "d4:1d", "Active", CREATED, 43, None)]),
+        ("virtual_mfa_devices_history", [(PHONE, "phone", "/", CREATED, 44, None)]),
+        ("mfa_device_tags_history", [(PHONE, "Team", "red", 44, None)]),
+        ("user_mfa_devices_history", [(*USER_1, PHONE, CREATED, 45, 46)]),
+        (
+            "saml_providers_history",
+            [(OKTA, "U1", "Allowed", CREATED, CREATED, 47, 48), (OKTA, "U1", "Required", CREATED, CREATED, 48, None)],
+        ),
+        ("saml_provider_metadata_history", [(OKTA, "<1>", 47, 48), (OKTA, "<2>", 48, None)]),
+        ("saml_provider_private_keys_history", [(OKTA, "SAMLPK1", CREATED, 48, None)]),
+        ("saml_provider_tags_history", [(OKTA, "Team", "red", 47, None)]),
+        ("open_id_connect_providers_history", [(IDP, "idp.example.com", CREATED, 49, None)]),
+        ("open_id_connect_provider_client_ids_history", [(IDP, "app", 49, None), (IDP, "web", 49, 50)]),
+        (
+            "open_id_connect_provider_thumbprints_history",
+            [(IDP, '["aa","bb"]', 49, 51), (IDP, '["cc"]', 51, None)],
+        ),
+        ("open_id_connect_provider_tags_history", [(IDP, "Team", "red", 49, None)]),
+        (
+            "server_certificates_history",
+            [("ASCA1", "shop", "/", CREATED, CREATED, 52, 53), ("ASCA1", "blog", "/x/", CREATED, CREATED, 53, None)],
+        ),
+        ("server_certificate_tags_history", [("ASCA1", "Team", "red", 52, None)]),
+        (
+            "password_policies_history",
+            [(14, False, False, False, True, True, 90, None, False, 56, None)],
+        ),
+        (
+            "account_settings_history",
+            [
+                ("account_alias", "acme", 54, 55),
+                ("account_alias", "acme-prod", 55, None),
+                ("global_endpoint_token_version", "v2Token", 57, None),
+                ("issuer_identifier", "https://issuer", 58, None),
+                ("enabled_features", '["RootSessions"]', 59, None),
+                ("RoleManager/Enabled", "true", 60, None),
+            ],
+        ),
     ],
 )
 def test_a_history_has_one_row_per_thing_and_period(
@@ -298,8 +533,8 @@ def test_a_history_has_one_row_per_thing_and_period(
 
     periods = rows(views, f"SELECT {', '.join(PERIOD)} FROM {view} WHERE account = ?", ACCOUNT)
     for valid_from, since, valid_to, until in periods:
-        assert since == SINCE.format(valid_from - 1)
-        assert until == (None if valid_to is None else SINCE.format(valid_to - 1))
+        assert since == time_of(valid_from)
+        assert until == (None if valid_to is None else time_of(valid_to))
 
     present = view.removesuffix("_history")
     told = ", ".join((*own, "valid_from"))
@@ -359,13 +594,14 @@ def test_events_say_who_did_what_to_whom(views: sqlite3.Connection) -> None:
     root = (f"arn:aws:iam::{ACCOUNT}:root", "api")
     every = rows(views, sql, ACCOUNT)
 
-    assert [row[0] for row in every] == list(range(1, 37))
+    head = len(history()) + 1
+    assert [row[0] for row in every] == list(range(1, head + 1))
     assert every[2] == (
-        *(3, SINCE.format(2), "changed", "Test", "UserPolicyAttached", None),
+        *(3, time_of(3), "changed", "Test", "UserPolicyAttached", None),
         *("alice", OPS, "ops", *root),
     )
-    assert every[35] == (
-        *(36, SINCE.format(35), "refused", "DeleteUser", "Attempted", "NoSuchEntity"),
+    assert every[-1] == (
+        *(head, time_of(head), "refused", "DeleteUser", "Attempted", "NoSuchEntity"),
         *("ghost", None, None, *root),
     )
     assert rows(views, "SELECT access_key_id, source_ip, user_agent FROM events LIMIT 1") == [(None, None, None)]
@@ -405,6 +641,11 @@ def test_a_view_may_be_asked_by_any_of_its_columns(views: sqlite3.Connection, vi
         "SELECT * FROM policy_versions_history WHERE account = ? AND policy_id = ?",
         "SELECT * FROM policy_defaults_history WHERE account = ? AND policy_id = ?",
         "SELECT * FROM policy_tags_history WHERE account = ? AND policy_id = ?",
+        "SELECT * FROM access_keys_history WHERE account = ? AND user_id = ?",
+        "SELECT * FROM user_mfa_devices WHERE account = ?",
+        "SELECT * FROM saml_provider_metadata_history WHERE account = ? AND saml_provider_arn = ?",
+        "SELECT * FROM account_settings_history WHERE account = ?",
+        "SELECT * FROM user_entries_history WHERE account = ? AND user_id = ?",
         "SELECT * FROM entries_history WHERE account = ? AND relation = ? AND owner = ?",
     ],
 )

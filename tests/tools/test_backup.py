@@ -91,8 +91,9 @@ def test_the_summary_for_a_program(data: Path, tmp_path: Path, capsys: pytest.Ca
 
     told = json.loads(capsys.readouterr().out)
     size = sum(path.stat().st_size for path in (tmp_path / "kept").rglob("*") if path.is_file())
-    assert told.keys() == {"folder", "began_at", "ledgers", "records", "bytes", "seconds"}
-    assert (told["folder"], told["ledgers"], told["records"], told["bytes"]) == (str(tmp_path / "kept"), 2, 13, size)
+    assert told.keys() == {"folder", "began_at", "ledgers", "records", "secrets", "bytes", "seconds"}
+    assert (told["folder"], told["bytes"]) == (str(tmp_path / "kept"), size)
+    assert (told["ledgers"], told["records"], told["secrets"]) == (2, 13, 0)
     assert told["began_at"].endswith("Z")
 
 
@@ -198,19 +199,19 @@ def test_after_a_kill_the_newest_records_are_copied_from_the_wal(data: Path, ser
 def test_every_key_that_the_copied_ledger_names_has_its_secret(
     data: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One made while the backup runs, and one deleted once the ledger was copied: repeated, both calls show theirs."""
+    """One made while the backup begins, and one deleted once all was copied: repeated, both calls show theirs."""
     server = serve(data)
     made = {"early": call(server.port, "CreateAccessKey", "early", UserName="Bob")}
-    copy_ledger = backup._copy_ledger
+    copy_files = backup._copy_files
 
     def copy_amid_changes(*arguments: Any) -> Any:
-        made["late"] = call(server.port, "CreateAccessKey", "late", UserName="Bob")
-        heads = copy_ledger(*arguments)
+        made["late"] = made.get("late") or call(server.port, "CreateAccessKey", "late", UserName="Bob")
+        heads = copy_files(*arguments)
         early = made["early"]["AccessKey"]["AccessKeyId"]
         call(server.port, "DeleteAccessKey", "delete", UserName="Bob", AccessKeyId=early)
         return heads
 
-    monkeypatch.setattr(backup, "_copy_ledger", copy_amid_changes)
+    monkeypatch.setattr(backup, "_copy_files", copy_amid_changes)
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
 
@@ -354,11 +355,53 @@ def shorten_key(data: Path) -> None:
     (data / "keys" / "checkpoint").write_bytes(b"short")
 
 
-@pytest.mark.parametrize("damage", [lose_pages, rewrite, shorten_key])
+def change_secrets(data: Path, statement: str) -> None:
+    with closing(sqlite3.connect(data / "secrets.db", isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+def lose_secret(data: Path) -> None:
+    change_secrets(data, "DELETE FROM secrets")
+
+
+def alter_secret(data: Path) -> None:
+    change_secrets(data, "UPDATE secrets SET ciphertext = zeroblob(40)")
+
+
+def leave_altered_secret(data: Path) -> None:
+    change_secrets(data, "INSERT INTO secrets VALUES ('999999999999', 'AKIA', x'00', x'00')")
+
+
+def replace_secrets_key(data: Path) -> None:
+    (data / "keys" / "secrets").write_bytes(bytes(32))
+
+
+def overwrite_secrets(data: Path) -> None:
+    (data / "secrets.db").write_bytes(os.urandom(8192))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lose_pages,
+        rewrite,
+        shorten_key,
+        lose_secret,
+        alter_secret,
+        leave_altered_secret,
+        replace_secrets_key,
+        overwrite_secrets,
+    ],
+)
 def test_what_is_damaged_is_no_backup(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    carry_out: Callable[..., None],
+    damage: Callable[[Path], None],
 ) -> None:
     """One finds out when it is made, not when it is needed."""
+    carry_out(data, [("CreateAccessKey", {"user_name": "Bob"})], "key")
     damage(data)
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 1
@@ -367,7 +410,7 @@ def test_what_is_damaged_is_no_backup(
     assert list(tmp_path.iterdir()) == [data]
 
 
-@pytest.mark.parametrize("name", ["_copy_secrets", "_copy_ledger", "_copy_key", "_check", "sync_folder"])
+@pytest.mark.parametrize("name", ["_copy_files", "_copy_ledger", "_copy_key", "_check", "sync_folder"])
 @pytest.mark.parametrize(
     ("error", "status"),
     [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 1), (sqlite3.OperationalError("full"), 1)],
@@ -392,10 +435,10 @@ def test_a_copy_that_lacks_what_was_there_is_no_backup(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its chains are sound, and still something is missing: so it is held against the heads from before."""
-    copy_ledger = backup._copy_ledger
+    copy_files = backup._copy_files
 
     def copy_and_lose(*arguments: Any) -> Any:
-        heads = copy_ledger(*arguments)
+        heads = copy_files(*arguments)
         with closing(sqlite3.connect(arguments[1].ledger, isolation_level=None)) as connection:
             protection = connection.execute(
                 "SELECT sql FROM sqlite_schema WHERE name = 'records_are_never_deleted'"
@@ -405,7 +448,7 @@ def test_a_copy_that_lacks_what_was_there_is_no_backup(
             connection.execute(*protection)
         return heads
 
-    monkeypatch.setattr(backup, "_copy_ledger", copy_and_lose)
+    monkeypatch.setattr(backup, "_copy_files", copy_and_lose)
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 1
 
@@ -423,3 +466,16 @@ def test_a_disk_that_is_too_small_is_noticed_first(
 
     assert "only 10 are free" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [data]
+
+
+def test_the_room_is_for_the_ledger_and_the_secrets(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each alone would fit."""
+    sizes = [(data / name).stat().st_size for name in ("ledger.db", "secrets.db")]
+    usage = shutil._ntuple_diskusage(10**9, 0, sum(sizes) - 1)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 1
+
+    assert f"have {sum(sizes):,} bytes, and only {sum(sizes) - 1:,} are free" in capsys.readouterr().err

@@ -88,9 +88,10 @@ def test_a_folder_of_a_service_is_left_alone(data: Path, capsys: pytest.CaptureF
     ("flags", "said"),
     [
         (("--events", "999"), "999 records are no history"),
-        (("--events", "many"), "invalid"),
+        (("--events", "many"), "many records are no history"),
         (("--events", "1000", "--seconds", "0"), "0 is no time to measure"),
         (("--events", "1000", "--seconds", "nan"), "nan is no time to measure"),
+        (("--events", "1000", "--seconds", "long"), "long is no time to measure"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(

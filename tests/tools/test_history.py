@@ -411,6 +411,78 @@ def test_what_permissions_came_from_is_told_while_they_did(tmp_path: Path, capsy
     assert told["changes"][2]["before"] == {"default_version_id": "v1"}
 
 
+SIGNS = {"+": "\033[32m", "-": "\033[31m", "~": "\033[33m"}
+
+
+def signed(sent: str) -> list[str]:
+    """The lines of a difference without their colours, which are those of their signs."""
+    lines = [line for line in sent.splitlines() if re.match(r" *\033\[\d+m[-+~] ", line)]
+    for line in lines:
+        sign = re.sub(r"\033\[\d+m", "", line).strip()[0]
+        assert line.strip() == f"{SIGNS[sign]}{line.strip()[5:-4]}\033[0m"
+    return [re.sub(r"\033\[\d+m", "", line) for line in lines]
+
+
+def test_a_terminal_is_told_in_colour_what_comes_through_groups(tmp_path: Path) -> None:
+    """In the history: what joining and leaving a group gave and took, and what became of the group meanwhile."""
+    sent = on_terminal(200, "history", "alice", "--data", str(ledger(tmp_path / "data", SOURCES)))
+
+    plain = re.sub(r"\033\[\d+m", "", sent)
+    told = [line for line in plain.splitlines() if line.startswith(("@", "    +", "    -"))]
+    assert re.sub(r"(?m)^(@\d+)  \S+ ", r"\1", "\n".join(told)) == PHRASES.strip()
+    assert signed(sent) == [line for line in PHRASES.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize(
+    ("ends", "lines"),
+    [
+        (
+            ("@7", "@9"),
+            [
+                "+ joined group devs, AGPA1",
+                f"+ ops, {OPS}, through group devs",
+                "+ inline policy In through group devs",
+                "    + Reports: Allow s3:GetObject on arn:aws:s3:::reports/* if Bool aws:SecureTransport = true",
+                "    + Deny all but iam:*, sts:* on *",
+            ],
+        ),
+        (
+            ("@9", "@11"),
+            [
+                f"~ managed policy {OPS}, v1 -> v2",
+                "    + statement Reports now also allows s3:PutObject",
+                "    - statement Reports: if Bool aws:SecureTransport = true",
+                "~ inline policy In through group devs",
+                "    + statement Reports now also allows s3:PutObject",
+                "    - statement Reports: if Bool aws:SecureTransport = true",
+            ],
+        ),
+        (
+            ("@11", "@18"),
+            [
+                f"- ops, {OPS}, through group devs",
+                "- inline policy In through group devs",
+                "    - Reports: Allow s3:GetObject, s3:PutObject on arn:aws:s3:::reports/*",
+                "    - Deny all but iam:*, sts:* on *",
+                f"+ AdministratorAccess, {ADMIN}, through group staff",
+            ],
+        ),
+        (
+            ("@18", "@19"),
+            ["- left group staff, AGPA1", f"- AdministratorAccess, {ADMIN}, through group staff"],
+        ),
+    ],
+)
+def test_a_terminal_is_told_in_colour_what_differs_through_groups(
+    tmp_path: Path, ends: tuple[str, str], lines: list[str]
+) -> None:
+    """In a difference: by joining, by what the group's policies say, by what hangs on it, and by leaving."""
+    folder = ledger(tmp_path / "data", SOURCES)
+    sent = on_terminal(200, "diff", "alice", "--from", ends[0], "--to", ends[1], "--data", str(folder))
+
+    assert signed(sent.partition("\n\n")[2]) == lines
+
+
 def test_every_event_that_touches_permissions_has_its_words() -> None:
     """And the histories above have them all."""
     lives = {type(entry) for _, entry in (*LIFE, *SOURCES) if not isinstance(entry, Attempt)}
@@ -479,6 +551,24 @@ def test_colour_can_be_asked_for_in_a_pipe(life: Path, command: Run) -> None:
 
     assert "\033[1m" in coloured
     assert re.sub(r"\033\[\d+m", "", coloured) == TOLD
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "told"),
+    [
+        ("Boto3/1.40 md/Botocore#1.40", " with Boto3/1.40"),
+        ("APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io)", " with Terraform/1.11.4"),
+        ("APN/1.0", " with APN/1.0"),
+        ("", ""),
+    ],
+)
+def test_a_change_is_told_with_the_program_that_made_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], user_agent: str, told: str
+) -> None:
+    """The first product of the user agent; where a partner of AWS's comes first, the program of that partner."""
+    folder = ledger(tmp_path / "data", LIFE[:1], user_agent=user_agent)
+    assert main(["history", "alice", "--data", str(folder)]) == 0
+    assert capsys.readouterr().out.endswith(f"    CreateUser by user/team/eve from 203.0.113.7{told}\n")
 
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m \u202e \x7f \u2028 \r"

@@ -97,7 +97,7 @@ def test_a_flag_wins_over_its_twin(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--port", "70000"), {}, 2, "70000 is not a port"),
         (("--auth", "maybe"), {}, 2, "maybe is none of off, sigv4"),
         ((), {"IAM_LEDGER_AUTH": "maybe"}, 2, "maybe is none of off, sigv4"),
-        ((), {"IAM_LEDGER_PORT": "many"}, 2, "invalid"),
+        ((), {"IAM_LEDGER_PORT": "many"}, 2, "many is not a port"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_line(

@@ -15,6 +15,8 @@ from eventstore.record import leaf_hash
 from iam.state import World
 from tools.__main__ import main
 from tools.auditing import audit
+from tools.data import DataFolder
+from tools.opening import opening
 
 ACCOUNT = "123456789012"
 SCHEMA = "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema"
@@ -287,7 +289,8 @@ def test_no_flipped_bit_goes_unnoticed(data: Path, world: World) -> None:
         damaged[offset] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
 
-        report = audit(path, data / "projections.db", {path: True, data / "projections.db": True}, world)
+        with opening(DataFolder(data), at_rest=True) as secrets:
+            report = audit(path, data / "projections.db", {path: True, data / "projections.db": True}, world, secrets)
 
         noticed += not report.sound
         assert not report.sound or seen(path) == expected, f"byte {offset} was {whole[offset]}, is {damaged[offset]}"
