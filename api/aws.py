@@ -46,6 +46,9 @@ STS = load("sts", "2011-06-15")
 
 FORM = "application/x-www-form-urlencoded"
 
+REPORTS_MAX: Final = 10_000
+"""Of so many accounts it is remembered when their credential report was made, whether they have records or not."""
+
 PRESENT: Final = Route(
     method="POST",
     path="/",
@@ -203,9 +206,8 @@ async def perform(service: Service, request: Request, call: Call, instant: str |
     query = asked_by(request.caller.actor, action.query, call.parameters)
     if instant is None:
         return Done(_read(action, await service.present(request.caller), query, call.parameters))
-    wide = isinstance(action, Listing) and action.wide
     result, basis = await service.ask(
-        request.caller, instant, lambda state: _read(action, state, query, call.parameters), wide=wide
+        request.caller, instant, lambda state: _read(action, state, query, call.parameters), wide=action.wide
     )
     return Done(result, basis=basis)
 
@@ -216,8 +218,11 @@ async def _perform_on_report(service: Service, caller: Caller, action: Start | R
     if instant is not None:
         basis = await service.resolve(account, instant)
     elif isinstance(action, Start):
-        there_was_one = account in service.reports
-        service.reports[account] = await service.resolve(account, None)
+        basis = await service.resolve(account, None)
+        there_was_one = service.reports.pop(account, None) is not None
+        service.reports[account] = basis  # behind the others
+        if len(service.reports) > REPORTS_MAX:
+            del service.reports[next(iter(service.reports))]
         return Done(action.read(there_was_one))
     elif account in service.reports:
         basis = service.reports[account]

@@ -1,6 +1,6 @@
 """QR codes: a text as a picture that cameras read. ISO/IEC 18004, bytes, error correction level L.
 
-Only what codes of up to 321 bytes take: versions 1 to 11, and always the same mask, which any reader undoes.
+Only what codes of up to 367 bytes take: versions 1 to 12, and always the same mask, which any reader undoes.
 """
 
 import zlib
@@ -26,6 +26,7 @@ _VERSIONS: Final = (
     (292, 60, 2),
     (346, 72, 4),
     (404, 80, 4),
+    (466, 96, 4),
 )
 _BYTE_MODE: Final = 0b0100
 _LEVEL_L: Final = 0b01
@@ -35,12 +36,12 @@ Grid = list[list[bool | None]]  # rows of modules: black, white, or not set yet
 
 
 def qr_code(text: str) -> bytes:
-    """A PNG of the text. Raises ValueError for more than 321 bytes."""
+    """A PNG of the text. Raises ValueError for more than 367 bytes."""
     return _png(modules(text))
 
 
 def modules(text: str) -> list[list[bool]]:
-    """The code's modules by row; True is black. Raises ValueError for more than 321 bytes."""
+    """The code's modules by row; True is black. Raises ValueError for more than 367 bytes."""
     data = text.encode()
     version = _version_for(len(data))
     grid: Grid = [[None] * (17 + 4 * version) for _ in range(17 + 4 * version)]

@@ -54,9 +54,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DOCUMENT_CHARACTERS_IN_ATTEMPT = 2048
-DOCUMENTS = ("policy_document", "assume_role_policy_document", "saml_metadata_document")
-KEY_TEXTS = ("certificate_body", "certificate_chain", "ssh_public_key_body")  # or, by mistake, a private key
-SECRETS = ("password", "old_password", "new_password", "private_key", "add_private_key")  # no record tells of these
+DOCUMENTS = ("policy_document", "assume_role_policy_document")
+KEY_TEXTS = (  # or, by mistake, a private key
+    *("certificate_body", "certificate_chain", "ssh_public_key_body", "saml_metadata_document"),
+)
+SECRETS = (  # no record tells of these
+    *("password", "old_password", "new_password", "private_key", "add_private_key"),
+    *("authentication_code1", "authentication_code2"),
+)
 CAUGHT_UP_SECONDS_MAX = 5.0
 CHECK_SECONDS_MAX = 2.0
 
@@ -242,7 +247,7 @@ class Service:
             answer = await self._counted(action, submitted)
         except ServiceUnavailable:  # an event may name what was made
             raise
-        except IamError:
+        except Exception:  # it was refused or could not be decided, and so was not written
             await self.keeper.settle((), made)
             raise
         await self.keeper.settle(answer.records, made)
@@ -481,7 +486,7 @@ def new_id(prefix: str) -> str:
 def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters as an attempt records them: without secrets.
 
-    A long document is worth its length only, and so is any certificate or key.
+    A long document is worth its length only, and so is any certificate or key, and what may hold one.
     """
     if any(name in parameters for name in SECRETS):
         parameters = {name: value for name, value in parameters.items() if name not in SECRETS}

@@ -6,7 +6,7 @@ from typing import Any, Final
 from iam import relations as r
 from iam.account_settings import V1_TOKEN, token_version
 from iam.commands import Query
-from iam.policies import ListPolicies, list_policies
+from iam.policies import used_policies
 from iam.relations import Relation
 from iam.state import State
 
@@ -60,7 +60,7 @@ def get_account_summary(state: State, query: GetAccountSummary) -> Mapping[str, 
     return {
         **counts,
         **quotas,
-        "PolicyVersionsInUse": _policies_in_use(state),
+        "PolicyVersionsInUse": used_policies(state),
         "PolicyVersionsInUseQuota": POLICY_VERSIONS_IN_USE_QUOTA,
         "GlobalEndpointTokenVersion": 1 if token_version(state) == V1_TOKEN else 2,
         "AccountMFAEnabled": 0,
@@ -68,8 +68,3 @@ def get_account_summary(state: State, query: GetAccountSummary) -> Mapping[str, 
         "AccountPasswordPresent": 0,
         "AccountSigningCertificatesPresent": 0,
     }
-
-
-def _policies_in_use(state: State) -> int:
-    """How many managed policies are attached to anything, or bound anything; each counts once."""
-    return sum(1 for _ in list_policies(state, ListPolicies(only_attached=True), ""))

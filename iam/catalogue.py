@@ -114,6 +114,7 @@ class Catalogue:
     def _take(self, policies: Sequence[CataloguePolicy]) -> None:
         self._policies = policies
         self._by_arn = {policy.arn: policy for policy in policies}
+        self._by_id = {policy.policy_id: policy for policy in policies}
         counts = (len(policy.versions) for policy in policies)
         self._first_document = dict(zip(self._by_arn, accumulate(counts, initial=0), strict=False))
 
@@ -145,6 +146,10 @@ class Catalogue:
     def policy(self, arn: str) -> CataloguePolicy | None:
         """The policy of this ARN, which is matched exactly, or None."""
         return self._by_arn.get(arn)
+
+    def policy_with_id(self, policy_id: str) -> CataloguePolicy | None:
+        """The policy of this id in this partition, or None."""
+        return self._by_id.get(policy_id)
 
     def document(self, policy: CataloguePolicy, version_id: str) -> str | None:
         """The document as compact JSON in the source's order, or None if the source lacks the version."""

@@ -41,7 +41,7 @@ def get_context_keys_for_principal_policy(state: State, query: GetContextKeysFor
     kind = next((kind for kind in KINDS if kind.noun == noun), None)
     if arn.service != "iam" or kind is None or not name:
         raise InvalidInput("Invalid Entity Arn: ARN does not clearly define entity type and name.")
-    if arn.account != state.account:
+    if (arn.partition, arn.account) != (state.world.partition, state.account):
         raise NoSuchEntity(f"The {noun} with name {name} cannot be found.")
     applied = applied_policies(state, kind, kind.find(state, name))
     documents = [policy.document for policy in applied if policy.document is not None]

@@ -155,7 +155,8 @@ def _policy_arn(state: State, policy_id: str) -> str | None:
     own = state.get(r.POLICY, policy_id)
     if own is not None:
         return own.arn
-    return next((aws.arn for aws in state.world.catalogue.policies() if aws.policy_id == policy_id), None)
+    aws = state.world.catalogue.policy_with_id(policy_id)
+    return None if aws is None else aws.arn
 
 
 def _access(state: State, job: Job) -> Access:

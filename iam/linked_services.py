@@ -1,5 +1,6 @@
 """The services that have roles of their own, with the role's name and AWS's managed policy for it."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,8 @@ import msgspec
 
 PREFIX: Final = "AWSServiceRoleFor"
 DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn")
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 # Service without its domain, role name without its prefix, managed policy in which `*` is that name, and a plus where
 # a suffix may be given. From AWS's documentation of each service, and the policies of the catalogue.
@@ -188,14 +191,14 @@ SERVICES: Final = dict(_rows())
 
 
 def linked_service(service: str) -> LinkedService | None:
-    """What is known of the service; None if this is no name of a service.
+    """What is known of the service; None if this is no name of a service, which is that of a host in lower case.
 
     A service that is not in the table gets a name made from its own: `AWSServiceRoleForother` is that of
     `other.amazonaws.com`, and `AWSServiceRoleForsome_OneThing` that of `one-thing.some.amazonaws.com`.
     """
     for domain in DOMAINS:
         label = service.removesuffix(domain)
-        if label and label != service:
+        if label != service and _HOST.fullmatch(label):
             return SERVICES.get(label) or LinkedService(PREFIX + _made_from(label))
     return None
 

@@ -31,6 +31,7 @@ from iam.events.mfa_devices import (
     VirtualMFADeviceDeleted,
 )
 from iam.identities import USER
+from iam.pages import short_keys
 from iam.state import State, known
 from iam.tags import ListThingTags, Tagged, TagThing, UntagThing, check_tag_keys
 from iam.users import User, user_at
@@ -114,6 +115,10 @@ def _find(state: State, serial_number: str) -> r.VirtualMFADevice:
     return device
 
 
+def _is_security_key(state: State, serial_number: str) -> bool:
+    return serial_number.startswith(iam_arn(state.world.partition, state.account, SECURITY_KEY, "/", ""))
+
+
 def _device_of(state: State, asked: Any) -> str:
     _find(state, asked.serial_number)
     serial_number: str = asked.serial_number
@@ -182,7 +187,9 @@ def delete_virtual_mfa_device(state: State, command: DeleteVirtualMFADevice, mom
 
 
 def enable_mfa_device(state: State, command: EnableMFADevice, moment: Moment) -> list[Event]:
-    """Give a device to a user. A serial number that is no ARN of a virtual device is one of hardware.
+    """Give a device to a user. An ARN is that of a virtual device, which must be there, or of a security key.
+
+    Any other serial number is one of hardware, and so is a security key: nobody here can know which there are.
 
     The two codes must differ, as codes that follow each other do; otherwise any are accepted: they are not checked
     against the seed, as nothing is protected by them here.
@@ -193,7 +200,7 @@ def enable_mfa_device(state: State, command: EnableMFADevice, moment: Moment) ->
         raise EntityAlreadyExists(f"MFA Device for user {known(state, r.USER, user_id).user_name} already exists.")
     if holder is not None:
         raise EntityAlreadyExists("MFA Device is already in use.")
-    if command.serial_number.startswith(iam_arn(state.world.partition, state.account, NOUN, "/", "")):
+    if command.serial_number.startswith("arn:") and not _is_security_key(state, command.serial_number):
         _find(state, command.serial_number)
     _check_codes(command)
     if state.count(r.USER_MFA_DEVICES, user_id) >= (quota := state.world.quotas.mfa_devices_per_user):
@@ -237,7 +244,7 @@ def _device_of_user(state: State, user_id: str, serial_number: str) -> r.MFADevi
 
 def get_mfa_device(state: State, query: GetMFADevice) -> MFADevice:
     """A FIDO security key of a user. Others than those AWS does not show here."""
-    if not query.serial_number.startswith(iam_arn(state.world.partition, state.account, SECURITY_KEY, "/", "")):
+    if not _is_security_key(state, query.serial_number):
         raise ValidationError(_NO_SECURITY_KEY)
     user_id = user_asked(state, query)
     device = _device_of_user(state, user_id, query.serial_number)
@@ -247,23 +254,28 @@ def get_mfa_device(state: State, query: GetMFADevice) -> MFADevice:
 def list_mfa_devices(state: State, query: ListMFADevices, after: str) -> Iterator[tuple[str, MFADevice]]:
     """The devices of a user, by serial number. The root user has none here."""
     if query.user_name is None and is_root(state, query.caller):
-        return
+        return iter(())
     user_id = user_asked(state, query)
     name = known(state, r.USER, user_id).user_name
-    for serial_number, device in state.scan(r.USER_MFA_DEVICES, user_id, after):
-        yield serial_number, MFADevice(name, serial_number, device.enabled_at)
+    devices = state.scan(r.USER_MFA_DEVICES, user_id)
+    return short_keys(((serial, MFADevice(name, serial, device.enabled_at)) for serial, device in devices), after)
 
 
 def list_virtual_mfa_devices(
     state: State, query: ListVirtualMFADevices, after: str
 ) -> Iterator[tuple[str, VirtualMFADevice]]:
-    """The account's virtual devices, by serial number: all, those that users have, or the others."""
-    for serial_number, _ in state.scan(r.VIRTUAL_MFA_DEVICES, "", after):
+    """The account's virtual devices, by serial number: all, those that users have, or the others.
+
+    A key is the part of the serial number in which they differ: the whole may be too long for a marker.
+    """
+    shared = iam_arn(state.world.partition, state.account, NOUN, "/", "")
+    for serial_number, _ in state.scan(r.VIRTUAL_MFA_DEVICES, "", shared + after):
+        key = serial_number.removeprefix(shared)
         user_id = state.get(r.MFA_DEVICE_USERS, "", serial_number)
         if query.assignment_status == ("Unassigned" if user_id is not None else "Assigned"):
             continue
         if user_id is None:
-            yield serial_number, VirtualMFADevice(serial_number)
+            yield key, VirtualMFADevice(serial_number)
         else:
             enabled_at = _device_of_user(state, user_id, serial_number).enabled_at
-            yield serial_number, VirtualMFADevice(serial_number, user_at(state, user_id), enabled_at)
+            yield key, VirtualMFADevice(serial_number, user_at(state, user_id), enabled_at)

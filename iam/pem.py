@@ -23,22 +23,40 @@ from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certifi
 SPACE = r"[ \t\r\n]*"
 BASE64 = r"[A-Za-z0-9+/= \t\r\n]+"
 SSH_RSA = "ssh-rsa"
+CERTIFICATES_MAX = 20  # in one text; real chains have a handful
+RSA_BITS_MAX = 16384
+RSA_EXPONENT_BITS_MAX = 64  # the usual one has 17; what is larger makes a signature take long to verify
 
 _CERTIFICATES = re.compile(rf"{SPACE}(?:-----BEGIN CERTIFICATE-----{BASE64}-----END CERTIFICATE-----{SPACE})+")
 _PUBLIC_KEY = re.compile(rf"{SPACE}-----BEGIN (RSA )?PUBLIC KEY-----{BASE64}-----END \1?PUBLIC KEY-----{SPACE}")
 
 
 def read_certificates(text: str) -> list[Certificate]:
-    """The certificates of a text that holds one or several in PEM, and nothing else. Raises ValueError."""
+    """The certificates of a text that holds one or several in PEM, and nothing else, with keys and dates of use.
+
+    Raises ValueError, also for more certificates or larger keys than anybody uses: to verify them would take long.
+    """
     if _CERTIFICATES.fullmatch(text) is None:
         raise ValueError("not certificates in PEM")
+    if text.count("-----BEGIN") > CERTIFICATES_MAX:
+        raise ValueError(f"more than {CERTIFICATES_MAX} certificates")
     try:
         found = load_pem_x509_certificates(text.encode())
         for certificate in found:
-            certificate.public_key()
+            _check_parts(certificate)
     except (InvalidVersion, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
     return found
+
+
+def _check_parts(certificate: Certificate) -> None:
+    """Raises what reading the key and the dates raises, which the certificate puts off until they are asked for."""
+    key = certificate.public_key()
+    if isinstance(key, RSAPublicKey) and (
+        key.key_size > RSA_BITS_MAX or key.public_numbers().e.bit_length() > RSA_EXPONENT_BITS_MAX
+    ):
+        raise ValueError("an RSA key larger than any in use")
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def read_certificate(text: str) -> Certificate:

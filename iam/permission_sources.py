@@ -26,10 +26,10 @@ def source_field(event: type[Event]) -> str | None:
     return "policy_id" if "policy_id" in fields and "version_id" in fields else None
 
 
-def sources_of(state: State, user_id: str, known: Mapping[str, str] = {}) -> dict[str, str]:
+def sources_of(state: State, user_id: str, present: Mapping[str, str] | None = None) -> dict[str, str]:
     """The ids of the sources of a user's permissions, by group id and by policy ARN.
 
-    `known` are those right before or right after: a policy that a user carries all the time keeps its id.
+    `present` are those right before or right after: a policy that a user carries all the time keeps its id.
     """
     groups = state.members(r.USER_GROUPS, user_id)
     arns = {*state.members(r.USER_POLICIES, user_id), state.get(r.USER_BOUNDARY, user_id)}
@@ -38,7 +38,7 @@ def sources_of(state: State, user_id: str, known: Mapping[str, str] = {}) -> dic
     sources = {group_id: group_id for group_id in groups}
     for arn in arns:
         if arn is not None and state.world.catalogue.policy(arn) is None:
-            policy_id = known.get(arn) or state.get(r.POLICY_ARNS, "", arn)
+            policy_id = (present or {}).get(arn) or state.get(r.POLICY_ARNS, "", arn)
             if policy_id is not None:
                 sources[arn] = policy_id
     return sources

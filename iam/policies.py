@@ -355,9 +355,13 @@ def list_policies(state: State, query: ListPolicies, after: str) -> Iterator[tup
         sources.append(_list_aws(state, query, after))
     if query.scope in ("All", "Local"):
         sources.append(_list_customer(state, query, after))
-    for key, policy in heapq.merge(*sources, key=lambda item: item[0]):
-        if not query.only_attached or _is_used(policy, query.policy_usage_filter):
-            yield key, policy
+    return heapq.merge(*sources, key=lambda item: item[0])
+
+
+def used_policies(state: State) -> int:
+    """How many managed policies, AWS's and the account's own, are attached to anything or bound anything."""
+    arns = [*state.members(r.POLICY_ARNS, ""), *(policy.arn for policy in state.world.catalogue.policies())]
+    return sum(_is_used(state, arn, None) for arn in arns)
 
 
 def get_policy_version(state: State, query: GetPolicyVersion) -> Version:
@@ -450,15 +454,22 @@ def _aws_policy(state: State, policy: CataloguePolicy) -> Policy:
 def _list_aws(state: State, query: ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
     for policy in state.world.catalogue.policies():
         key = f"{policy.name.lower()} {AWS}"
-        if key > after and policy.path.startswith(query.path_prefix):
+        if key > after and _is_wanted(state, query, policy):
             yield key, _aws_policy(state, policy)
 
 
 def _list_customer(state: State, query: ListPolicies, after: str) -> Iterator[tuple[str, Policy]]:
     for _, policy_id in state.scan(r.POLICIES, "", after):
-        policy = _customer_policy(state, policy_id)
-        if policy.path.startswith(query.path_prefix):
-            yield list_key(policy.policy_name, policy.arn), policy
+        profile = known(state, r.POLICY, policy_id)
+        if _is_wanted(state, query, profile):
+            yield list_key(profile.policy_name, profile.arn), _customer_policy(state, policy_id)
+
+
+def _is_wanted(state: State, query: ListPolicies, policy: CataloguePolicy | r.PolicyProfile) -> bool:
+    """Whether the query lists the policy. Asked before all of it is read: few policies are in use, of very many."""
+    if not policy.path.startswith(query.path_prefix):
+        return False
+    return not query.only_attached or _is_used(state, policy.arn, query.policy_usage_filter)
 
 
 def list_key(name: str, arn: str) -> str:
@@ -466,10 +477,11 @@ def list_key(name: str, arn: str) -> str:
     return f"{name.lower()} {arn.split(':', 5)[4]}"
 
 
-def _is_used(policy: Policy, usage: str | None) -> bool:
-    as_permissions = bool(policy.attachment_count) and usage != "PermissionsBoundary"
-    as_boundary = bool(policy.boundary_count) and usage != "PermissionsPolicy"
-    return as_permissions or as_boundary
+def _is_used(state: State, arn: str, usage: str | None) -> bool:
+    """Whether anything carries the policy, as permissions or as boundary, or in one of these ways only."""
+    return (usage != "PermissionsBoundary" and attachment_count(state, arn) > 0) or (
+        usage != "PermissionsPolicy" and boundary_count(state, arn) > 0
+    )
 
 
 def with_documents(state: State, arn: str) -> list[Version]:

@@ -283,7 +283,7 @@ ROLE_INSTANCE_PROFILES = Relation("role_instance_profiles", str)  # instance pro
 
 # Owned by an instance profile id.
 INSTANCE_PROFILE = Relation("instance_profile", InstanceProfile)
-INSTANCE_PROFILE_TAGS = Relation("instance_profile_tags", Tag)  # key in lower case
+INSTANCE_PROFILE_TAGS = Relation("instance_profile_tags", Tag)  # key
 INSTANCE_PROFILE_ROLES = Relation("instance_profile_roles", str)  # role id → role id
 
 # Owned by a policy ARN: the other way round. Members and values are ids.
@@ -321,7 +321,7 @@ SERVER_CERTIFICATES = Relation("server_certificates", str)  # name in lower case
 SERVER_CERTIFICATE = Relation("server_certificate", ServerCertificate)  # these are owned by its id
 SERVER_CERTIFICATE_BODY = Relation("server_certificate_body", PublicText, documented=True)
 SERVER_CERTIFICATE_CHAIN = Relation("server_certificate_chain", PublicText, documented=True)
-SERVER_CERTIFICATE_TAGS = Relation("server_certificate_tags", Tag)  # key in lower case
+SERVER_CERTIFICATE_TAGS = Relation("server_certificate_tags", Tag)  # key
 
 # Signing certificates and SSH public keys of users.
 SIGNING_CERTIFICATES = Relation("signing_certificates", str)  # of the account: certificate id → user id

@@ -5,10 +5,8 @@ resources; an unconditional denial of all resources takes away what it covers. H
 actions is not known, so that an action counts which no service has.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import UNSET
@@ -22,6 +20,8 @@ from iam.identities import KINDS, Kind
 from iam.policies import AWS
 from iam.services import SERVICES
 from iam.state import State
+
+_EVERY = "*"  # stands where a namespace stands: of all services
 
 
 class ListPoliciesGrantingServiceAccess(Query, frozen=True, gc=False, kw_only=True):
@@ -38,77 +38,119 @@ class ServiceGrants(msgspec.Struct, frozen=True, gc=False):
 
 
 class Access:
-    """What statements say of services, in a form that is asked quickly."""
+    """What statements say of services, in a form that is asked quickly: all is filed by the service it is about."""
 
     def __init__(self, documents: Iterable[Document | None]) -> None:
-        self._allowed: defaultdict[str, list[str]] = defaultdict(list)  # patterns of actions, by namespace; one is `*`
-        self._excepted: list[Sequence[str]] = []  # of each statement that allows all actions but some
-        self._denied: list[Statement] = []
+        self._allowed: defaultdict[str, set[str]] = defaultdict(set)  # patterns of names of actions, by namespace
+        self._excepted: list[set[str]] = []  # of each statement that allows all but some actions: services left out
+        self._denied: defaultdict[str, set[str]] = defaultdict(set)
+        self._spared: list[Mapping[str, set[str]]] = []  # of each statement that denies all actions but some
         for document in documents:
             for statement in document.statements if document is not None else ():
                 self._add(statement)
 
     def _add(self, statement: Statement) -> None:
+        filed = _filed(statement.actions)
+        inverted = statement.not_action is not UNSET
         if statement.effect == "Deny":
-            if _is_all(statement.resource) and not any(statement.condition.values()):
-                self._denied.append(statement)
+            if not _is_all(statement.resource) or any(statement.condition.values()):
+                pass  # something may be left of each service
+            elif not inverted:
+                _join(self._denied, filed)
+            elif _EVERY not in filed:
+                self._spared.append(filed)
         elif _is_all(statement.not_resource):
             pass  # it allows nothing
-        elif statement.not_action is not UNSET:
-            self._excepted.append(statement.actions)
-        else:
-            for action in statement.actions:
-                self._allowed[_namespace(action)].append(action)
+        elif not inverted:
+            _join(self._allowed, filed)
+        elif _EVERY not in filed:
+            self._excepted.append({namespace for namespace, names in filed.items() if any(map(_is_any, names))})
 
     def grants(self, namespace: str) -> bool:
         """Whether an action of the service is allowed, and not denied to all resources unconditionally."""
-        everything = f"{namespace}:*"
-        patterns = list(self._allowed.get(namespace, ()))
-        if "*" in self._allowed:
-            patterns.append(everything)
-        patterns += (everything for actions in self._excepted if not any(_covers(each, everything) for each in actions))
-        return any(not any(_denies(statement, pattern) for statement in self._denied) for pattern in patterns)
+        if _EVERY in self._denied:
+            return False
+        allowed = self._allowed.get(namespace, set())
+        patterns = set(filter(_is_pattern, allowed))
+        names = allowed - patterns
+        if _EVERY in self._allowed or any(namespace not in excepted for excepted in self._excepted):
+            patterns.add("*")
+        for spared in self._spared:
+            if namespace not in spared:
+                return False
+            if not any(map(_is_pattern, spared[namespace])):  # what two patterns have in common is not looked for
+                names &= spared[namespace]
+        denied = self._denied.get(namespace, set())
+        left = (patterns | names) - denied
+        return bool(left) and not all(map(Globs(filter(_is_pattern, denied)).cover, left))
 
     def services(self) -> list[str]:
         """The namespaces of all services granted, in order."""
-        everything = "*" in self._allowed or self._excepted
-        return [name for name in SERVICES if (everything or name in self._allowed) and self.grants(name)]
+        return [name for name in SERVICES if self.grants(name)]
+
+
+class Globs:
+    """Patterns with `*` and `?`, all matched at once, in a time that does not depend on what they are.
+
+    Bit-parallel: one bit of an integer says that so many characters of one of the patterns are matched. A character
+    of the text moves each bit on, and leaves it where a star stands.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._starts = self._stars = self._ends = self._any = 0
+        self._moves: defaultdict[str, int] = defaultdict(int)  # by character: from where it is taken
+        place = 1
+        for pattern in patterns:
+            self._starts |= place
+            for character in pattern:
+                if character == "*":
+                    self._stars |= place
+                else:
+                    self._moves[character] |= place
+                    place <<= 1
+            self._ends |= place
+            place <<= 1
+        self._any = self._moves.pop("?", 0)
+        for character in self._moves:
+            self._moves[character] |= self._any
+        self._moves["*"] = 0
+
+    def cover(self, text: str) -> bool:
+        """Whether one of them matches all that the text stands for. A `*` in it is matched by a `*` only."""
+        matched = self._starts
+        for character in text:
+            matched = (matched & self._moves.get(character, self._any)) << 1 | matched & self._stars
+        return matched & self._ends != 0
 
 
 def _is_all(resources: object) -> bool:
     return resources == "*" or (isinstance(resources, list) and "*" in resources)
 
 
-def _namespace(action: str) -> str:
-    return action.partition(":")[0].lower()
+def _filed(actions: Iterable[str]) -> dict[str, set[str]]:
+    """The names of the actions by namespace, in lower case. No namespace has wildcards but that of `*` and `*:*`.
+
+    What has white space is left out: it stands for no action, and no quota bounds how long it is.
+    """
+    filed: dict[str, set[str]] = {}
+    for action in actions:
+        if action.split() == [action]:
+            namespace, _, name = action.lower().partition(":")
+            filed.setdefault(namespace, set()).add(name)
+    return filed
 
 
-def _denies(statement: Statement, pattern: str) -> bool:
-    """Whether the statement surely denies every action that the pattern stands for."""
-    if statement.not_action is not UNSET:
-        return not any(_may_meet(action, pattern) for action in statement.actions)
-    return any(_covers(action, pattern) for action in statement.actions)
+def _join(whole: defaultdict[str, set[str]], part: Mapping[str, set[str]]) -> None:
+    for namespace, names in part.items():
+        whole[namespace] |= names
 
 
-def _may_meet(one: str, other: str) -> bool:
-    """Whether some action might be what both patterns stand for."""
-    if one == "*" or one.lower() == other.lower():
-        return True
-    return _namespace(one) == _namespace(other) and not {"*", "?"}.isdisjoint(one + other)
+def _is_any(name: str) -> bool:
+    return bool(name) and not name.strip("*")
 
 
-def _covers(pattern: str, other: str) -> bool:
-    """Whether all that the other pattern stands for is what this one stands for."""
-    return _expression(pattern).fullmatch(other) is not None
-
-
-@lru_cache(maxsize=4096)
-def _expression(pattern: str) -> re.Pattern[str]:
-    """Matches the actions that a pattern stands for, and the patterns that stand for some of these only."""
-    spelled = (
-        ".*" if part == "*" else "[^*]" if part == "?" else re.escape(part) for part in re.split("([*?])", pattern)
-    )
-    return re.compile("".join(spelled), re.IGNORECASE | re.DOTALL)
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
 
 
 def list_policies_granting_service_access(

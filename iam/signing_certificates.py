@@ -24,7 +24,7 @@ from iam.pem import digest_id
 from iam.server_certificates import read_valid
 from iam.state import State, known
 
-ECHOED = 128  # characters of a malformed certificate; a longer text may be a private key by mistake
+MALFORMED = "Certificate is malformed."  # AWS shows the text, which may be a private key by mistake
 
 
 class UploadSigningCertificate(Command, frozen=True, gc=False, kw_only=True):
@@ -68,7 +68,7 @@ def upload_signing_certificate(state: State, command: UploadSigningCertificate, 
     """Give the user a certificate that is valid now and that no user of the account has. It is active."""
     user_id = user_asked(state, command)
     body = command.certificate_body
-    certificate = read_valid(body, moment.at, _malformed(body))
+    certificate = read_valid(body, moment.at, MALFORMED)
     if not isinstance(certificate.public_key(), RSAPublicKey | DSAPublicKey | EllipticCurvePublicKey):
         raise InvalidCertificate("The certificate is invalid: its public key must be one of RSA, DSA or ECDSA.")
     certificate_id = digest_id(certificate)
@@ -84,12 +84,6 @@ def upload_signing_certificate(state: State, command: UploadSigningCertificate, 
             uploaded_at=moment.at,
         )
     ]
-
-
-def _malformed(body: str) -> str:
-    """AWS shows all of the text. The refusal is recorded, so it is not to hold what must not be."""
-    shown = f"{body} " if len(body) <= ECHOED and "PRIVATE KEY" not in body else ""
-    return f"Certificate {shown}is malformed."
 
 
 def update_signing_certificate(state: State, command: UpdateSigningCertificate, moment: Moment) -> list[Event]:

@@ -1,7 +1,6 @@
 """The rules of tags, which every kind of entity shares."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, ClassVar
 
 import msgspec
@@ -9,10 +8,9 @@ import msgspec
 from iam.commands import Command, Moment, Query
 from iam.errors import InvalidInput, LimitExceeded
 from iam.events import Event
+from iam.pages import short_keys
 from iam.relations import Relation, Tag
 from iam.state import State
-
-MARKER_LENGTH = 51  # code points: in UTF-8 and base64 within the 320 characters of a marker
 
 
 class Tagged(msgspec.Struct, frozen=True, eq=False):
@@ -109,8 +107,5 @@ def tag_order(tag: Tag) -> str:
 
 
 def list_tags(tags: Iterable[Tag], after: str) -> Iterator[tuple[str, Tag]]:
-    """Tags page by page. Keys longer than a marker may be are cut, and those cut alike are numbered."""
-    for start, alike in groupby(sorted(tags, key=tag_order), key=lambda tag: tag_order(tag)[:MARKER_LENGTH]):
-        for number, tag in enumerate(alike):
-            if (position := f"{start}{number:02}") > after:
-                yield position, tag
+    """Tags page by page, in AWS's order."""
+    return short_keys(((tag_order(tag), tag) for tag in sorted(tags, key=tag_order)), after)

@@ -160,12 +160,10 @@ def delete_user(state: State, command: DeleteUser, moment: Moment) -> list[Event
     if state.get(r.LOGIN_PROFILE, user_id) is not None:
         raise DeleteConflict("Cannot delete entity, must delete login profile first.")
     if state.count(r.USER_MFA_DEVICES, user_id):
-        raise DeleteConflict("Cannot delete entity, must remove tokens from principal first.")
-    if state.count(r.USER_SSH_PUBLIC_KEYS, user_id):
-        raise DeleteConflict("Cannot delete entity, must delete SSH public keys first.")
+        raise DeleteConflict("Cannot delete entity, must delete MFA device first.")
     if state.count(r.USER_SIGNING_CERTIFICATES, user_id):
-        raise DeleteConflict("Cannot delete entity, must delete signing certificates first.")
-    if state.count(r.USER_SERVICE_CREDENTIALS, user_id):
+        raise DeleteConflict("Cannot delete entity, must delete certificates first.")
+    if state.count(r.USER_SSH_PUBLIC_KEYS, user_id) or state.count(r.USER_SERVICE_CREDENTIALS, user_id):
         raise DeleteConflict("Cannot delete entity, must remove referenced objects first.")
     name = known(state, r.USER, user_id).user_name
     boundary = state.get(r.USER_BOUNDARY, user_id)

@@ -1,5 +1,7 @@
 """Certificates and keys for the tests: made when asked for, the same each time, without chance and without waiting."""
 
+import re
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from functools import cache
 
@@ -47,6 +49,21 @@ def certificate(number: int, issuer: str = "root", beginning: datetime = BEGINNI
 def authority(name: str, issuer: str) -> str:
     """The certificate of an issuer of certificates, in PEM. Its key is one that nobody signs requests with."""
     return _issue(name, _signer(name).public_key(), issuer, BEGINNING, END, 1)
+
+
+@cache
+def rsa_certificate(bits: int = 2048, exponent: int = 65537) -> str:
+    """A certificate of an RSA key of so many bits, for which there is no private one, in PEM."""
+    key = RSAPublicNumbers(exponent, (1 << bits - 1) + 1).public_key()
+    return _issue("site.example.com", key, "root", BEGINNING, END, 1)
+
+
+def dated_year_0(pem: str) -> str:
+    """The certificate with the year 0, which is none, for each that has four digits in it: from 2050 on."""
+    body = b64decode("".join(pem.splitlines()[1:-1]))
+    changed = re.sub(rb"[0-9]{4}0101000000Z", b"00000101000000Z", body)
+    assert changed != body
+    return f"-----BEGIN CERTIFICATE-----\n{b64encode(changed).decode()}\n-----END CERTIFICATE-----\n"
 
 
 @cache

@@ -88,6 +88,7 @@ ACTIONS: Mapping[str, Action] = {
         ListPoliciesGrantingServiceAccess,
         list_policies_granting_service_access,
         under("PoliciesGrantingServiceAccess", _grants),
+        wide=True,
     ),
     "GenerateServiceLastAccessedDetails": Read(GenerateServiceLastAccessedDetails, generate_details, _job),
     "GetServiceLastAccessedDetails": Listing(
@@ -108,6 +109,6 @@ ACTIONS: Mapping[str, Action] = {
         GetContextKeysForCustomPolicy, get_context_keys_for_custom_policy, lambda keys: {_keys: keys}
     ),
     "GetContextKeysForPrincipalPolicy": Read(
-        GetContextKeysForPrincipalPolicy, get_context_keys_for_principal_policy, lambda keys: {_keys: keys}
+        GetContextKeysForPrincipalPolicy, get_context_keys_for_principal_policy, lambda keys: {_keys: keys}, wide=True
     ),
 }

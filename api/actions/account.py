@@ -86,7 +86,7 @@ ACTIONS: Mapping[str, Action] = {
     "UpdateAccountPasswordPolicy": Write(UpdateAccountPasswordPolicy, update_password_policy),
     "GetAccountPasswordPolicy": Read(GetAccountPasswordPolicy, get_password_policy, _password_policy),
     "DeleteAccountPasswordPolicy": Write(DeleteAccountPasswordPolicy, delete_password_policy),
-    "GetAccountSummary": Read(GetAccountSummary, get_account_summary, lambda counts: {"SummaryMap": counts}),
+    "GetAccountSummary": Read(GetAccountSummary, get_account_summary, lambda counts: {"SummaryMap": counts}, wide=True),
     "SetSecurityTokenServicePreferences": Write(SetSecurityTokenServicePreferences, set_token_version),
     "EnableOutboundWebIdentityFederation": Write(
         EnableOutboundWebIdentityFederation, enable_outbound_federation, _enabled

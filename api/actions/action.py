@@ -47,18 +47,20 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """An action that answers one thing."""
+    """An action that answers one thing. `wide`: see Listing."""
 
     query: type[Query]
     read: Callable[[State, Any], Any]
     reply: Callable[[Any], Reply]
+    wide: bool = False
 
 
 class Listing(msgspec.Struct, frozen=True):
     """An action that answers page by page. `read` goes on behind a key; `reply` takes the items of a page.
 
-    `about` answers what stands on every page beside the items. A wide one goes over things of the whole account, not
-    of one user or policy.
+    `about` answers what stands on every page beside the items. A wide one goes over many things: those of the whole
+    account, or all policies that apply to a user. At an instant it is asked on a reading thread. Of the present every
+    one is asked on the event loop, which alone changes that state: there it must be fast without help.
     """
 
     query: type[Query]
@@ -71,8 +73,9 @@ class Listing(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True):
     """An action that has the account's credential report made. `read` makes the reply: was there a report before?
 
-    The report is of the time of this call. The service remembers that time, in memory, and nothing else. At an instant
-    of the past there always is a report, which is of that instant.
+    The report is of the time of this call; the one before is forgotten. The service remembers that time, in memory, of
+    the accounts that asked last, and nothing else. At an instant of the past there always is a report, which is of that
+    instant.
     """
 
     read: Callable[[bool], Reply]

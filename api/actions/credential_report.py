@@ -8,7 +8,7 @@ from iam.credential_report import credential_report
 
 
 def _start(there_was_one: bool) -> Reply:
-    """Have the report made, of this very moment; the one before is forgotten. It can be fetched at once.
+    """Have the report made, of this very moment. It can be fetched at once.
 
     AWS begins a new one only once the one before is four hours old.
     """

@@ -51,9 +51,10 @@ class Reply:
 
     @property
     def refusal(self) -> tuple[int, str, str]:
-        """HTTP status, code and message of a refusal, from XML or from the envelope."""
+        """HTTP status, code and message of a refusal, from XML or from the envelope. XML leaves an empty message out."""
         if self.headers["Content-Type"] == "text/xml":
-            return self.status, self.text("Error/Code"), self.text("Error/Message")
+            message = self.text("Error/Message") if b"<Message>" in self.body else ""
+            return self.status, self.text("Error/Code"), message
         assert self.envelope.keys() == {"success", "error"}
         assert self.envelope["success"] is False
         assert self.envelope["error"].keys() == {"code", "message"}

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from api.actions import IAM, NOT_HERE
 from api.aws import IAM as MODEL
+from api.aws import Call, perform
+from api.caller import unauthenticated
+from api.service import Request
+from iam.quotas import Quotas
+from tools.data import DataFolder, open_service
 
 if TYPE_CHECKING:
     from tests.api.conftest import Account
@@ -326,3 +334,34 @@ def test_an_operation_that_is_not_there_says_why(account: Account) -> None:
         "NotImplemented",
         f"iam:AcceptDelegationRequest is not implemented. {NOT_HERE['AcceptDelegationRequest']}",
     )
+
+
+# On which thread
+
+
+@pytest.mark.parametrize("name", ["GetAccountSummary", "ListPolicies"])
+async def test_what_goes_over_many_things_of_the_past_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is asked on another thread; of the present, which the event loop alone changes, on the loop itself."""
+    threads: list[int] = []
+    action: Any = IAM[name]
+
+    def read(*asked: Any) -> Any:
+        threads.append(get_ident())
+        return action.read(*asked)
+
+    monkeypatch.setitem(IAM, name, msgspec.structs.replace(action, read=read))  # type: ignore[arg-type]
+    async with open_service(DataFolder(tmp_path / "data"), None, Quotas()) as service:
+        await service.start()
+        request = Request(
+            caller=unauthenticated("", "123456789012", "aws"),
+            request_id=name,
+            command_id=None,
+            source_ip="127.0.0.1",
+            user_agent="test",
+        )
+        call = Call(MODEL.operations[name], {})
+        present = (await perform(service, request, call, None)).result
+        assert (await perform(service, request, call, "2024-01-01T00:00:00Z")).result == present
+    assert [thread == get_ident() for thread in threads] == [True, False]

@@ -15,7 +15,13 @@ from uuid import uuid4
 
 import pytest
 
+from api import aws
+from api.caller import unauthenticated
+from api.service import Request
 from eventstore.secrets import Secrets
+from iam.errors import ReportNotPresent
+from iam.quotas import Quotas
+from tools.data import DataFolder, open_service
 
 if TYPE_CHECKING:
     from tests.api.conftest import Account, Reply, Server
@@ -294,6 +300,24 @@ def test_no_secret_is_in_anything_that_is_recorded_or_said(
     account.query("UpdateLoginProfile", UserName="x", Password=secrets[2])
     credential = account.json("CreateServiceSpecificCredential", UserName="alice", ServiceName=GIT).data
     secrets.append(credential["ServiceSpecificCredential"]["ServicePassword"])
+    codes = {"AuthenticationCode1": "918273", "AuthenticationCode2": "645546"}
+    same = {**codes, "AuthenticationCode2": codes["AuthenticationCode1"]}
+    device = {"UserName": "alice", "SerialNumber": "GAHT12345678"}
+    assert account.query("EnableMFADevice", **device, **same).refusal[1] == "InvalidAuthenticationCode"
+    account.query("EnableMFADevice", **device, **codes)
+    assert account.query("ResyncMFADevice", **device, **codes).status == 200
+    raw_key = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+    for parameters in (
+        {"action": "UploadSigningCertificate", "CertificateBody": raw_key},
+        {"action": "UploadSSHPublicKey", "SSHPublicKeyBody": raw_key},
+        {"action": "UploadSSHPublicKey", "SSHPublicKeyBody": f"ssh-ed25519 {raw_key}"},
+    ):
+        assert account.query(parameters.pop("action"), UserName="alice", **parameters).status == 400
+    server_certificate = {"ServerCertificateName": "shop", "CertificateBody": raw_key, "PrivateKey": raw_key}
+    assert account.query("UploadServerCertificate", **server_certificate, CertificateChain=raw_key).status == 400
+    metadata = raw_key * 20
+    assert account.query("CreateSAMLProvider", Name="okta", SAMLMetadataDocument=metadata).status == 400
+    secrets += [raw_key]
 
     told = str([account.get(f"/v1/events/{event['position']}").data for event in account.events()])
     assert "LoginProfileCreated" in told
@@ -303,6 +327,9 @@ def test_no_secret_is_in_anything_that_is_recorded_or_said(
     for secret in secrets:
         assert secret not in told
         assert secret.encode() not in stored
+    for code in codes.values():  # six digits stand in some number by chance
+        assert f"'{code}'" not in told
+        assert f'"{code}"'.encode() not in stored
 
 
 async def test_secrets_outlive_the_process_and_what_nothing_names_does_not(
@@ -386,3 +413,30 @@ def test_at_an_instant_there_always_is_a_report_of_then(alice: Account, client: 
         assert past.generate_credential_report()["State"] == "COMPLETE"
         report = past.get_credential_report()["Content"].decode()
         assert list(csv.DictReader(report.splitlines()))[1]["access_key_1_active"] == active
+
+
+async def test_reports_are_remembered_of_the_accounts_that_asked_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of accounts without records, of which there is no end; who asks again goes to the front."""
+    monkeypatch.setattr(aws, "REPORTS_MAX", 2)
+    async with open_service(DataFolder(tmp_path / "data"), None, Quotas()) as service:
+        await service.start()
+
+        async def ask(action: str, account: str) -> Any:
+            request = Request(
+                caller=unauthenticated("", account, "aws"),
+                request_id=action,
+                command_id=None,
+                source_ip="127.0.0.1",
+                user_agent="test",
+            )
+            return (await aws.perform(service, request, aws.Call(aws.IAM.operations[action], {}), None)).result
+
+        first, second, third = "000000000001", "000000000002", "000000000003"
+        started = [(await ask("GenerateCredentialReport", each))["State"] for each in (first, second, first, third)]
+        assert started == ["STARTED", "STARTED", "COMPLETE", "STARTED"]
+        for account in (first, third):
+            assert b"<root_account>" in (await ask("GetCredentialReport", account))["Content"]
+        with pytest.raises(ReportNotPresent):
+            await ask("GetCredentialReport", second)

@@ -47,6 +47,20 @@ def test_a_created_device_is_answered_with_its_seed(iam: Any, account: Account) 
     assert bare["Base32StringSeed"] != created["Base32StringSeed"]
 
 
+@pytest.mark.parametrize("path", ["/", "/p/", f"/{'p' * 224}/"], ids=len)
+def test_the_longest_name_that_a_path_leaves_room_for_is_answered(iam: Any, refused: Refused, path: str) -> None:
+    """Serial numbers have 256 characters at most. What is refused leaves no device behind."""
+    room = 256 - len(f"arn:aws:iam::123456789012:mfa{path}")
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="x" * room, Path=path)["VirtualMFADevice"]
+    assert len(made["SerialNumber"]) == 256
+    assert made["QRCodePNG"].startswith(b"\x89PNG")
+    assert refused(iam.create_virtual_mfa_device, VirtualMFADeviceName="x" * (room + 1), Path=path)[:2] == (
+        400,
+        "ValidationError",
+    )
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == [{"SerialNumber": made["SerialNumber"]}]
+
+
 def test_a_seed_is_shown_again_to_a_repeat_and_to_nobody_else(account: Account) -> None:
     """It stands in no record; when the device is gone, the repeat is told so."""
     once = {"amz-sdk-invocation-id": str(uuid4())}

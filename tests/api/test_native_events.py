@@ -354,3 +354,28 @@ def test_an_event_is_the_same_by_id_and_by_position(busy: Account) -> None:
     """With all that is told of it."""
     by_position = busy.get("/v1/events/11").data
     assert busy.get(f"/v1/events/{by_position['id']}").data == by_position
+
+
+def test_what_has_an_id_of_its_own_is_found_by_it(account: Account) -> None:
+    """A key, a device and a provider: what made them, what changed them, what ended them, and what was refused."""
+    account.json("CreateUser", UserName="alice")
+    key = account.json("CreateAccessKey", UserName="alice").data["AccessKey"]["AccessKeyId"]
+    device = account.json("CreateVirtualMFADevice", VirtualMFADeviceName="phone").data["VirtualMFADevice"]
+    provider = account.json("CreateOpenIDConnectProvider", Url="https://example.com").data["OpenIDConnectProviderArn"]
+    account.json("UpdateAccessKey", UserName="alice", AccessKeyId=key, Status="Inactive")
+    account.json("DeleteAccessKey", UserName="alice", AccessKeyId=key)
+    account.json("DeleteVirtualMFADevice", SerialNumber=device["SerialNumber"])
+    account.json("DeleteVirtualMFADevice", SerialNumber=device["SerialNumber"])
+
+    def found(resource: str) -> list[str]:
+        events = account.get(f"/v1/events?{urlencode({'resource': resource})}").data["events"]
+        return [f"{event['action']} {event['outcome']}" for event in events]
+
+    assert found(key) == ["CreateAccessKey changed", "UpdateAccessKey changed", "DeleteAccessKey changed"]
+    assert found(device["SerialNumber"]) == [
+        "CreateVirtualMFADevice changed",
+        "DeleteVirtualMFADevice changed",
+        "DeleteVirtualMFADevice refused",
+    ]
+    assert found(provider) == ["CreateOpenIDConnectProvider changed"]
+    assert found("AKIAUNKNOWN") == []

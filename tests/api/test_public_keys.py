@@ -35,7 +35,7 @@ def test_the_life_of_a_signing_certificate(alice: Any, refused: Refused) -> None
     assert alice.list_signing_certificates(UserName="alice")["Certificates"] == [uploaded]
     alice.update_signing_certificate(**one, Status="Inactive")
     assert alice.list_signing_certificates(UserName="alice")["Certificates"] == [{**uploaded, "Status": "Inactive"}]
-    conflict = (409, "DeleteConflict", "Cannot delete entity, must delete signing certificates first.")
+    conflict = (409, "DeleteConflict", "Cannot delete entity, must delete certificates first.")
     assert refused(alice.delete_user, UserName="alice") == conflict
     alice.delete_signing_certificate(**one)
     listed = alice.list_signing_certificates(UserName="alice")
@@ -44,10 +44,10 @@ def test_the_life_of_a_signing_certificate(alice: Any, refused: Refused) -> None
 
 
 def test_what_is_refused_of_signing_certificates(alice: Any, refused: Refused) -> None:
-    """In AWS's words."""
+    """In AWS's words, without what was sent."""
     given = {"UserName": "alice", "CertificateBody": certificate(1)}
     upload = alice.upload_signing_certificate
-    malformed = (400, "MalformedCertificate", "Certificate invalid-certificate-body is malformed.")
+    malformed = (400, "MalformedCertificate", "Certificate is malformed.")
     assert refused(upload, UserName="alice", CertificateBody="invalid-certificate-body") == malformed
     nobody = (404, "NoSuchEntity", "The user with name nobody cannot be found.")
     assert refused(upload, UserName="nobody", CertificateBody=certificate(1)) == nobody
@@ -80,7 +80,7 @@ def test_the_life_of_an_ssh_public_key(alice: Any, refused: Refused) -> None:
     alice.update_ssh_public_key(**one, Status="Inactive")
     [listed] = alice.list_ssh_public_keys(UserName="alice")["SSHPublicKeys"]
     assert listed == {**one, "Status": "Inactive", "UploadDate": uploaded["UploadDate"]}
-    conflict = (409, "DeleteConflict", "Cannot delete entity, must delete SSH public keys first.")
+    conflict = (409, "DeleteConflict", "Cannot delete entity, must remove referenced objects first.")
     assert refused(alice.delete_user, UserName="alice") == conflict
     alice.delete_ssh_public_key(**one)
     assert alice.list_ssh_public_keys(UserName="alice")["SSHPublicKeys"] == []

@@ -8,7 +8,7 @@ import pytest
 
 from api.qr import PIXELS_PER_MODULE, QUIET_MODULES, modules, qr_code
 
-TEXT = "0123456789abcdef" * 21
+TEXT = "0123456789abcdef" * 23
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ TEXT = "0123456789abcdef" * 21
         (9, 230, "c8b35e109bdc8638"),
         (10, 271, "f370a1d5651de7f7"),
         (11, 321, "e1e6825751f7ab88"),
+        (12, 367, "39c22c5175333080"),
     ],
 )
 def test_a_code_is_what_others_make_of_the_same_text(version: int, length: int, digest: str) -> None:
@@ -33,8 +34,8 @@ def test_a_code_is_what_others_make_of_the_same_text(version: int, length: int, 
 
 def test_a_text_that_is_too_long_is_refused() -> None:
     """By the byte."""
-    with pytest.raises(ValueError, match="322 bytes"):
-        modules(TEXT[:320] + "ü")
+    with pytest.raises(ValueError, match="368 bytes"):
+        modules(TEXT[:366] + "ü")
 
 
 def test_the_picture_shows_the_code_in_a_white_frame() -> None:

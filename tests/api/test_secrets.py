@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from api.actions import IAM, Write
@@ -123,6 +124,25 @@ async def test_where_a_secret_cannot_be_kept_nothing_happens(tmp_path: Path, mon
                 await call(service, "CreateAccessKey", "once", user_name="alice")
         assert (await service.log.head(ACCOUNT)).position == 1
         assert (await call(service, "CreateAccessKey", "once", user_name="alice"))["AccessKey"]["SecretAccessKey"]
+
+
+async def test_a_call_that_fails_for_an_unforeseen_reason_keeps_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that could not be decided is not written, whatever went wrong."""
+
+    def wrong(*_: object) -> list[Any]:
+        raise RuntimeError("not foreseen")
+
+    async with started(tmp_path) as service:
+        await call(service, "CreateUser", user_name="alice")
+        with monkeypatch.context() as patch:
+            action = IAM["CreateAccessKey"]
+            patch.setitem(IAM, "CreateAccessKey", msgspec.structs.replace(action, decide=wrong))
+            with pytest.raises(RuntimeError, match="not foreseen"):
+                await call(service, "CreateAccessKey", user_name="alice")
+        assert await kept(service) == []
+        assert (await service.log.head(ACCOUNT)).position == 1
 
 
 async def test_a_secret_that_could_not_be_deleted_is_deleted_at_the_next_start(

@@ -55,6 +55,7 @@ def test_each_partition_has_the_same_policies_under_its_own_arns(catalogue: Cata
     assert there.policy_id != here.policy_id
     assert china.document(there, "v1") == catalogue.document(here, "v1") is not None
     assert (china.policy(here.arn), catalogue.policy(there.arn)) == (None, None)
+    assert (china.policy_with_id(there.policy_id), china.policy_with_id(here.policy_id)) == (there, None)
     assert (china.within("aws"), china.within("aws-cn"), catalogue.within("aws-cn")) == (catalogue, china, china)
     assert (china.release, china.digest, len(china)) == (catalogue.release, catalogue.digest, len(catalogue))
 
@@ -71,6 +72,7 @@ def test_policy_ids_look_like_those_of_aws_and_are_unique(catalogue: Catalogue) 
     ids = [policy.policy_id for policy in catalogue.policies()]
     assert len(set(ids)) == len(catalogue)
     assert all(len(id_) == 21 and id_.startswith("ANPA") for id_ in ids)
+    assert [catalogue.policy_with_id(id_) for id_ in ids] == list(catalogue.policies())
     assert administrator(catalogue).policy_id == "ANPAXUEARDEVTUHKHZ23E"
 
 

@@ -63,6 +63,13 @@ TOKEN = "GAHT12345678"
 KEY = "arn:aws:iam::123456789012:u2f/user/Alice/key"
 NOT_OF_USER = "MFA Device invalid for user."
 UNKNOWN = "arn:aws:iam::123456789012:mfa/x"
+NO_DEVICES = (  # ARNs that are neither of a virtual device nor of a security key of this account
+    "arn:aws:iam::210987654321:mfa/phone",
+    "arn:aws:iam::210987654321:u2f/user/alice/key",
+    "arn:aws:iam::123456789012:sms-mfa/alice",
+    "arn:aws-cn:iam::123456789012:mfa/tablet",
+    "arn:aws:iam::123456789012:user/alice",
+)
 NO_DEVICE = f"MFA Device with serial number {UNKNOWN} does not exist."
 
 
@@ -136,7 +143,7 @@ def test_a_name_is_free_on_another_path(given: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("serial", [SERIAL, TOKEN, KEY])
 def test_a_device_is_enabled_and_deactivated(given: Callable[..., Any], serial: str) -> None:
-    """Be it virtual, a token or a security key; what is no ARN of a virtual device need not have been made."""
+    """Be it virtual, a token or a security key; only a virtual one must have been made."""
     told = {"user_id": "AIDA1", "user_name": "Alice", "serial_number": serial}
     command = DeactivateMFADevice(serial_number=serial, user_name="ALICE")
 
@@ -151,10 +158,14 @@ def test_a_device_is_enabled_and_deactivated(given: Callable[..., Any], serial: 
         (enable(codes=("1", "1")), EntityAlreadyExists, "MFA Device for user Alice already exists."),
         (enable(user="bob", codes=("1", "1")), EntityAlreadyExists, "MFA Device is already in use."),
         (enable(UNKNOWN, codes=("1", "1")), NoSuchEntity, NO_DEVICE),
+        *(
+            (enable(serial, codes=("1", "1")), NoSuchEntity, f"MFA Device with serial number {serial} does not exist.")
+            for serial in NO_DEVICES
+        ),
         (enable(OTHER, codes=("1", "1")), InvalidAuthenticationCode, "Authentication code for device is not valid."),
         (enable(OTHER), LimitExceeded, "Cannot exceed quota for MFADevicesPerUser: 1"),
     ],
-    ids=["user", "own", "of another", "no device", "codes", "quota"],
+    ids=["user", "own", "of another", "no device", *NO_DEVICES, "codes", "quota"],
 )
 def test_refusals_of_enabling_stand_in_their_order(
     given: Callable[..., Any], command: Command, refusal: type[IamError], message: str
@@ -227,7 +238,7 @@ def test_a_device_that_somebody_has_is_not_deleted(given: Callable[..., Any], co
 def test_a_user_with_a_device_is_not_deleted(given: Callable[..., Any], serial: str) -> None:
     """Of any kind."""
     given(ALICE, PHONE, enable(serial)).when(delete_user, DeleteUser(user_name="alice")).refused(
-        DeleteConflict, "Cannot delete entity, must remove tokens from principal first."
+        DeleteConflict, "Cannot delete entity, must delete MFA device first."
     )
 
 
@@ -245,7 +256,7 @@ def test_devices_are_listed_by_serial_number(given: Callable[..., Any]) -> None:
         return [(device.serial_number, device.user.user_name if device.user else None) for _, device in found]
 
     assert virtual("Any") == [(OTHER, None), (SERIAL, "carol")]
-    assert virtual("Any", OTHER) == virtual("Assigned") == [(SERIAL, "carol")]
+    assert virtual("Any", "tablet") == virtual("Assigned") == [(SERIAL, "carol")]
     assert virtual("Unassigned") == [(OTHER, None)]
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from material import authority, certificate, private_key, ssh_key
+from material import authority, certificate, dated_year_0, private_key, rsa_certificate, ssh_key
 
 from iam.pem import (
     as_pem,
@@ -26,6 +26,7 @@ from iam.pem import (
 
 ONE, TWO = certificate(1), certificate(2)
 BASE64 = "".join(ONE.splitlines()[1:-1])
+TOO_LATE = datetime(2070, 6, 1, tzinfo=UTC)  # no year of this form is changed by `dated_year_0`
 
 
 @pytest.mark.parametrize("text", [ONE, f"\r\n{ONE}\t ", ONE.replace("\n", "\r\n"), ONE.rstrip()])
@@ -45,6 +46,38 @@ def test_anything_else_is_no_certificate(text: str) -> None:
     """Least of all a certificate with a private key, or with a second one."""
     with pytest.raises(ValueError, match=r"\w"):
         read_certificate(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [dated_year_0(ONE), dated_year_0(certificate(1, beginning=datetime(2060, 1, 1, tzinfo=UTC), end=TOO_LATE))],
+    ids=["end", "beginning"],
+)
+def test_a_date_that_is_none_makes_a_certificate_unreadable(text: str) -> None:
+    """At once, and not when the date is asked for."""
+    with pytest.raises(ValueError, match=r"\w"):
+        read_certificates(text)
+
+
+def test_a_text_holds_twenty_certificates_at_most() -> None:
+    """Whatever they are: real chains have a handful, and each takes time to verify."""
+    assert len(read_certificates(ONE * 20)) == 20
+    with pytest.raises(ValueError, match="more than 20"):
+        read_certificates(ONE * 21)
+
+
+@pytest.mark.parametrize(("bits", "exponent"), [(2048, 3), (2048, 2**64 - 1), (16384, 65537)])
+def test_an_rsa_key_may_have_any_size_in_use(bits: int, exponent: int) -> None:
+    """And an exponent of up to 64 bits."""
+    assert len(read_certificates(rsa_certificate(bits, exponent))) == 1
+
+
+@pytest.mark.parametrize(("bits", "exponent"), [(2048, 2**64 + 1), (16392, 65537), (3072, 2**3070 + 1)])
+def test_an_rsa_key_that_takes_long_to_verify_with_is_not_read(bits: int, exponent: int) -> None:
+    """Neither a long modulus nor a long exponent."""
+    text = rsa_certificate(bits, exponent)
+    with pytest.raises(ValueError, match="larger than any in use"):
+        read_certificates(text)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ from iam.roles import (
 )
 from iam.service_linked_roles import CreateServiceLinkedRole
 from iam.tags import list_thing_tags, tag_thing, untag_thing
+from iam.users import CreateUser, DeleteUser, UpdateUser
 
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -238,6 +239,20 @@ def test_another_trust_policy_takes_the_place_of_the_first(given: Callable[..., 
     given(READER, update).when(update_assume_role_policy, update).nothing()
     given().when(update_assume_role_policy, unknown).refused(
         NoSuchEntity, "The role with name nothing cannot be found."
+    )
+
+
+@pytest.mark.parametrize("change", [UpdateUser(user_name="alice", new_user_name="bob"), DeleteUser(user_name="alice")])
+def test_a_trust_policy_can_be_put_back_when_the_user_it_names_is_called_otherwise(
+    given: Callable[..., Any], change: Command
+) -> None:
+    """Or is gone: nothing changes. Another one that names that user is refused."""
+    trust = TRUST.replace('"Service":"ec2.amazonaws.com"', '"AWS":"arn:aws:iam::123456789012:user/alice"')
+    account = given(CreateUser(user_name="alice"), role("a", trust=trust), change)
+
+    account.when(update_assume_role_policy, UpdateAssumeRolePolicy(role_name="a", policy_document=trust)).nothing()
+    account.when(update_assume_role_policy, UpdateAssumeRolePolicy(role_name="a", policy_document=f"{trust} ")).refused(
+        MalformedPolicyDocument, 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:user/alice"'
     )
 
 

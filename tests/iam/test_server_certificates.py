@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from material import END, authority, certificate, private_key
+from material import END, authority, certificate, dated_year_0, private_key
 
 from iam.commands import Command
 from iam.errors import (
@@ -92,6 +92,9 @@ NOT_FOUND = "The Server Certificate with name {} cannot be found."
         ({"certificate_body": "certbody"}, MalformedCertificate, UNREADABLE),
         ({"certificate_body": private_key(1)}, MalformedCertificate, UNREADABLE),
         ({"certificate_chain": "certchain"}, MalformedCertificate, UNREADABLE),
+        ({"certificate_body": dated_year_0(certificate(1))}, MalformedCertificate, UNREADABLE),
+        ({"certificate_chain": dated_year_0(CHAIN)}, MalformedCertificate, UNREADABLE),
+        ({"certificate_chain": CHAIN * 21}, MalformedCertificate, UNREADABLE),
         ({"certificate_body": certificate(1, end=NOW - SECOND)}, MalformedCertificate, EXPIRED),
         ({"certificate_body": certificate(1, beginning=NOW + SECOND)}, MalformedCertificate, NOT_YET_VALID),
         ({"private_key": "privkey"}, MalformedCertificate, "Invalid Private Key."),

@@ -40,6 +40,7 @@ from iam.policies import CreatePolicy
 from iam.roles import CreateRole
 from iam.service_access import (
     Access,
+    Globs,
     ListPoliciesGrantingServiceAccess,
     list_policies_granting_service_access,
 )
@@ -116,6 +117,19 @@ A, B = "arn:aws:s3:::a/*", "arn:aws:s3:::b/*"
         ([{"NotAction": ["s3:Get*", "*"]}], []),
         ([{"NotAction": ["s3:GetObject"]}], ["iam", "s3", "sqs"]),
         ([GET, deny("s3:*", Condition={})], []),
+        ([allow("*:*")], ["iam", "s3", "sqs"]),
+        ([allow("*"), deny("*:*")], []),
+        ([{"NotAction": "*:*"}], []),
+        ([GET, {"Effect": "Deny", "NotAction": "*:*"}], ["s3"]),
+        ([GET, {"Effect": "Deny", "NotAction": "S3:getobject"}], ["s3"]),
+        ([allow("s3:Get*"), {"Effect": "Deny", "NotAction": "s3:PutObject"}], ["s3"]),
+        ([GET, {"Effect": "Deny", "NotAction": "s3:Put*"}], ["s3"]),
+        ([{"NotAction": "s3:**"}], ["iam", "sqs"]),
+        ([{"NotAction": "s3:"}], ["iam", "s3", "sqs"]),
+        ([allow("s3:Get Object", "s3:* ")], []),
+        ([GET, {"Effect": "Deny", "NotAction": "s3:Get Object"}], []),
+        ([{"NotAction": ["s3:*", "iam:*"]}, {"NotAction": ["s3:*", "sqs:*"]}], ["iam", "sqs"]),
+        ([allow("*"), deny("s3:**", "sqs:*?")], ["iam", "sqs"]),
     ],
 )
 def test_a_document_grants_the_services_that_aws_says_it_does(
@@ -125,6 +139,44 @@ def test_a_document_grants_the_services_that_aws_says_it_does(
     access = Access([read_document(policy(*statements))])
     assert [name for name in ("iam", "s3", "sqs") if access.grants(name)] == granted
     assert [name for name in access.services() if name in ("iam", "s3", "sqs")] == granted
+
+
+def stands_for(pattern: str, text: str) -> bool:
+    """The same as is said of one pattern in `Globs`, spelled out: every way to match is tried."""
+    if not pattern or not text:
+        return not pattern.strip("*") and not text
+    if pattern[0] == "*":
+        return stands_for(pattern[1:], text) or stands_for(pattern, text[1:])
+    return pattern[0] in (text[0], "?") and text[0] != "*" and stands_for(pattern[1:], text[1:])
+
+
+GLOB = st.text("ab?*", max_size=7)
+
+
+@for_all(st.lists(GLOB, max_size=4), GLOB)
+def test_patterns_cover_what_one_of_them_stands_for(patterns: list[str], text: str) -> None:
+    """Whatever stands beside it; a text may be a pattern itself."""
+    assert Globs(patterns).cover(text) == any(stands_for(pattern, text) for pattern in patterns)
+
+
+MANY = [f"{a}{b}{c}" for a in "abcdefgh" for b in "abcdefgh" for c in "abcdefgh"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "granted"),
+    [
+        (["a" * 60], ["*a" * 12 + "b"], True),
+        (["a" * 60], ["*a" * 12 + "*b*", "*a" * 12], False),
+        (["a" * 5900], ["*a" * 2900 + "b"], True),
+        (["a" * 5900], ["*a?" * 1900 + "*"], False),
+        (MANY, [f"*{name}*" for name in MANY], False),
+        ([f"{name}*" for name in MANY], [f"*{name}?*" for name in MANY], True),
+    ],
+)
+def test_many_stars_and_many_patterns_are_matched_at_once(allowed: list[str], denied: list[str], granted: bool) -> None:
+    """Trying every way to match would not end, or hold up everybody for long."""
+    said = policy(allow(*(f"s3:{name}" for name in allowed)), deny(*(f"s3:{name}" for name in denied)))
+    assert Access([read_document(said)]).grants("s3") == granted
 
 
 def test_what_is_unreadable_grants_nothing() -> None:
@@ -455,6 +507,7 @@ def test_context_keys_of_a_user_are_those_of_its_groups_and_of_what_is_given_too
         (f"{IAM}:user/nobody", (), NoSuchEntity, "The user with name nobody cannot be found."),
         (f"{IAM}:role/nobody", (), NoSuchEntity, "The role with name nobody cannot be found."),
         ("arn:aws:iam::999999999999:user/alice", (), NoSuchEntity, "The user with name alice cannot be found."),
+        ("arn:aws-cn:iam::123456789012:user/alice", (), NoSuchEntity, "The user with name alice cannot be found."),
         *(
             (arn, (), InvalidInput, "Invalid Entity Arn: ARN does not clearly define entity type and name.")
             for arn in (

@@ -99,7 +99,10 @@ def test_a_services_role_has_the_services_name(
     ("service", "suffix", "message"),
     [
         ("support", None, "Cannot find Service Role for support"),
-        (".amazonaws.com", None, "Cannot find Service Role for .amazonaws.com"),
+        *(
+            (f"{label}.amazonaws.com", None, f"Cannot find Service Role for {label}.amazonaws.com")
+            for label in ("", ".", "..", ".ecs", "ecs.", "a..b", "-a", "a-", "a_b", "a+b", "ECS")
+        ),
         ("es.amazonaws.com", "x", "Custom suffix is not allowed for es.amazonaws.com"),
         (
             "support.amazonaws.com",

@@ -124,7 +124,7 @@ BOBS = {"user_name": "bob", "ssh_public_key_id": "APKA1"}
             delete_user,
             DeleteUser(user_name="alice"),
             DeleteConflict,
-            "Cannot delete entity, must delete SSH public keys first.",
+            "Cannot delete entity, must remove referenced objects first.",
         ),
     ],
 )
