@@ -51,7 +51,7 @@ class Reply:
 
     @property
     def refusal(self) -> tuple[int, str, str]:
-        """HTTP status, code and message of a refusal, from XML or from the envelope. XML leaves an empty message out."""
+        """HTTP status, code and message of a refusal, from XML, which leaves out an empty one, or from the envelope."""
         if self.headers["Content-Type"] == "text/xml":
             message = self.text("Error/Message") if b"<Message>" in self.body else ""
             return self.status, self.text("Error/Code"), message
