@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, Final, TypeVar
 
 import msgspec
-from botocore.loaders import Loader
 
 from eventstore.record import Actor
 from iam.arns import PARTITIONS, partition_of, root_arn
@@ -56,7 +56,8 @@ def credential(authorization: str) -> tuple[str | None, str]:
 
 def _patterns() -> dict[str, re.Pattern[str]]:
     """What regions look like in each partition, and its names for none in particular, both as botocore has them."""
-    known = {each["id"]: each for each in Loader().load_data("partitions")["partitions"]}
+    data = files("botocore").joinpath("data", "partitions.json").read_bytes()  # its loader imports most of botocore
+    known = {each["id"]: each for each in msgspec.json.decode(data)["partitions"]}
     return {
         partition: re.compile("|".join((known[partition]["regionRegex"], *map(re.escape, known[partition]["regions"]))))
         for partition in PARTITIONS
