@@ -67,8 +67,7 @@ class Followers:
         key = account, after
         reading = self._reading.get(key)
         if reading is None:
-            reading = self._reading[key] = asyncio.create_task(self._read(account, after))
-            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+            reading = self._reading[key] = asyncio.create_task(self._read_once(account, after))
         return await asyncio.shield(reading)
 
     def close(self) -> None:
@@ -76,6 +75,13 @@ class Followers:
         self._closed = True
         for end in self._ends:
             end.reschedule(0)
+
+    async def _read_once(self, account: str, after: int) -> Page:
+        """Read for all who ask meanwhile. Who asks later must not find it done, and be given it again and again."""
+        try:
+            return await self._read(account, after)
+        finally:
+            del self._reading[account, after]
 
     async def _read(self, account: str, after: int) -> Page:
         more = self._accounts.growth(account)  # before reading, or what is written meanwhile would be missed

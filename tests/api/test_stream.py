@@ -444,6 +444,20 @@ async def test_a_stop_does_not_wait_for_a_client_that_does_not_read(here: Here) 
         await reader.read()
 
 
+async def test_a_page_that_has_been_read_is_not_given_again(here: Here) -> None:
+    """Not even before the event loop comes round: who asked for it without waiting would ask for ever."""
+    reading = here.service.followers._reading
+    asking = [asyncio.ensure_future(here.service.followers.page(DEFAULT_ACCOUNT, 0)) for _ in range(3)]
+    seen = 0
+    while not all(one.done() for one in asking):
+        assert not any(task.done() for task in reading.values())
+        seen = max(seen, len(reading))
+        await asyncio.sleep(0)
+
+    assert seen == 1
+    assert not reading
+
+
 async def test_there_are_only_so_many_streams(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is asked to come again, and can when another has ended."""
     monkeypatch.setattr(followers, "FOLLOWERS_MAX", 2)
