@@ -202,14 +202,16 @@ class Accounts:
             task = self._loading.get(account)
             if task is None:
                 task = self._loading[account] = asyncio.create_task(self._load_and_keep(account))
-                task.add_done_callback(lambda _: self._loading.pop(account, None))
             await asyncio.shield(task)
         return loaded
 
     async def _load_and_keep(self, account: str) -> None:
-        loaded = await self._load(account)
-        self._loaded[account] = loaded
-        self._weigh(loaded)
+        try:
+            loaded = await self._load(account)
+            self._loaded[account] = loaded
+            self._weigh(loaded)
+        finally:  # by a callback it would come later, and who asks meanwhile would ask for ever
+            del self._loading[account]
 
     async def _load(self, account: str) -> _Loaded:
         head = await self._log.head(account)
