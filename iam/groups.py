@@ -7,7 +7,7 @@ import msgspec
 
 from iam import relations as r
 from iam.commands import Command, Moment, Query
-from iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded
+from iam.errors import DeleteConflict, LimitExceeded
 from iam.events import Event
 from iam.events.groups import GroupCreated, GroupDeleted, GroupUpdated, UserAddedToGroup, UserRemovedFromGroup
 from iam.identities import GROUP, USER
@@ -74,8 +74,7 @@ def group_at(state: State, group_id: str) -> Group:
 
 def create_group(state: State, command: CreateGroup, moment: Moment) -> list[Event]:
     """A group's name is free if no group has it in any spelling, on any path."""
-    if state.get(r.GROUPS, "", command.group_name.lower()):
-        raise EntityAlreadyExists(f"Group with name {command.group_name} already exists.")
+    GROUP.check_free(state, command.group_name)
     if state.count(r.GROUPS, "") >= (quota := state.world.quotas.groups_per_account):
         raise LimitExceeded(f"Cannot exceed quota for GroupsPerAccount: {quota}")
     group_id = moment.new_id(GROUP.id_prefix)
@@ -90,8 +89,8 @@ def update_group(state: State, command: UpdateGroup, moment: Moment) -> list[Eve
     profile = known(state, r.GROUP, group_id)
     new_name = command.new_group_name or profile.group_name
     new_path = command.new_path or profile.path
-    if new_name != profile.group_name and state.get(r.GROUPS, "", new_name.lower()) is not None:
-        raise EntityAlreadyExists(f"Group with name {new_name} already exists.")
+    if new_name != profile.group_name:
+        GROUP.check_free(state, new_name)
     if (new_name, new_path) == (profile.group_name, profile.path):
         return []
     return [

@@ -7,7 +7,7 @@ import msgspec
 from iam import relations as r
 from iam.arns import iam_arn
 from iam.commands import Command, Query
-from iam.errors import NoSuchEntity, UnmodifiableEntity
+from iam.errors import EntityAlreadyExists, NoSuchEntity, UnmodifiableEntity
 from iam.relations import Relation
 from iam.state import State, known
 
@@ -50,6 +50,11 @@ class Kind(msgspec.Struct, frozen=True, eq=False):
         if identity_id is None:
             raise NoSuchEntity(f"The {self.noun} with name {name} cannot be found.")
         return identity_id
+
+    def check_free(self, state: State, name: str) -> None:
+        """Raises EntityAlreadyExists where an identity of this kind has the name, in whatever case and on any path."""
+        if state.get(self.names, "", name.lower()) is not None:
+            raise EntityAlreadyExists(f"{self.noun.title()} with name {name} already exists.")
 
     def find_modifiable(self, state: State, name: str) -> str:
         """The same, of one that callers may change. Raises UnmodifiableEntity for a service-linked role."""

@@ -1,6 +1,7 @@
 """Lists that can be left and taken up again: every item comes with the key after which to go on."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeVar
@@ -14,6 +15,11 @@ def listing(items: Iterable[T], key: Callable[[T], str], after: str) -> Iterator
     """Items with their keys, in the order of the keys, beginning behind `after`. For lists a quota keeps short."""
     keyed = sorted(((key(item), item) for item in items), key=itemgetter(0))
     return ((position, item) for position, item in keyed if position > after)
+
+
+def by_age(at: datetime, id_: str) -> str:
+    """The key of an item that came at this time: the oldest come first, those of the same time in the order of ids."""
+    return f"{at.isoformat(timespec='microseconds')} {id_}"
 
 
 def short_keys(keyed: Iterable[tuple[str, T]], after: str) -> Iterator[tuple[str, T]]:

@@ -9,7 +9,7 @@ import msgspec
 from iam import relations as r
 from iam.boundaries import boundary_of, check_form, check_policy
 from iam.commands import Command, Moment, Query
-from iam.errors import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded
+from iam.errors import DeleteConflict, InvalidInput, LimitExceeded
 from iam.events import Event
 from iam.events.roles import (
     AssumeRolePolicyUpdated,
@@ -130,8 +130,7 @@ def create_role(state: State, command: CreateRole, moment: Moment) -> list[Event
         raise InvalidInput(f"Path prefix '{SERVICE_ROLE_PATH}' can only be used for AWS Service linked Roles")
     if command.permissions_boundary:
         check_form(command.permissions_boundary)
-    if state.get(r.ROLES, "", command.role_name.lower()):
-        raise EntityAlreadyExists(f"Role with name {command.role_name} already exists.")
+    ROLE.check_free(state, command.role_name)
     check_trust(state, command.assume_role_policy_document)
     check_number(state)
     if command.permissions_boundary:

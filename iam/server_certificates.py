@@ -13,6 +13,7 @@ from cryptography.x509 import Certificate
 
 from iam import relations as r
 from iam.arns import iam_arn
+from iam.certificates import read_valid
 from iam.commands import Command, Moment, Query
 from iam.errors import EntityAlreadyExists, KeyPairMismatch, LimitExceeded, MalformedCertificate, NoSuchEntity
 from iam.events import Event
@@ -23,7 +24,7 @@ from iam.events.server_certificates import (
     ServerCertificateUpdated,
     ServerCertificateUploaded,
 )
-from iam.pem import is_current, is_key_of, misplaced, read_certificate, read_certificates
+from iam.pem import is_key_of, misplaced, read_certificates
 from iam.state import State, known
 from iam.tags import ListThingTags, Tagged, TagThing, UntagThing, check_tag_keys, tags_of
 
@@ -31,8 +32,6 @@ NOUN = "server-certificate"  # in ARNs
 ID_PREFIX = "ASCA"
 
 UNREADABLE = "Unable to parse certificate. Please ensure the certificate is in PEM format."
-EXPIRED = "Certificate is no longer valid. The 'Not After' date restriction on the certificate has passed."
-NOT_YET_VALID = "Certificate is not yet valid. The 'Not Before' date restriction on the certificate has not passed."
 WRONG_CHAIN = (
     "Unable to validate certificate chain. The certificate chain must start with the immediate signing certificate, "
     "followed by any intermediaries in order. The index within the chain of the invalid certificate is: "
@@ -136,15 +135,13 @@ def upload_server_certificate(state: State, command: UploadServerCertificate, mo
     certificate = read_valid(command.certificate_body, moment.at, UNREADABLE)
     _check_key(command.private_key, certificate)
     _check_chain(command.certificate_chain, certificate)
-    name = command.server_certificate_name
-    if state.get(r.SERVER_CERTIFICATES, "", name.lower()) is not None:
-        raise _name_taken(name)
+    _check_free(state, command.server_certificate_name)
     if state.count(r.SERVER_CERTIFICATES, "") >= (quota := state.world.quotas.server_certificates_per_account):
         raise LimitExceeded(f"Cannot exceed quota for ServerCertificatesPerAccount: {quota}")
     return [
         ServerCertificateUploaded(
             server_certificate_id=moment.new_id(ID_PREFIX),
-            server_certificate_name=name,
+            server_certificate_name=command.server_certificate_name,
             path=command.path,
             uploaded_at=moment.at,
             expires_at=certificate.not_valid_after_utc,
@@ -158,17 +155,6 @@ def upload_server_certificate(state: State, command: UploadServerCertificate, mo
 def _tidy(text: str) -> str:
     """Without white space around it and without carriage returns, as AWS gives a server certificate back."""
     return text.strip().replace("\r", "")
-
-
-def read_valid(body: str, at: datetime, unreadable: str) -> Certificate:
-    """The certificate that a text holds in PEM, if it is valid at this time. Raises MalformedCertificate."""
-    try:
-        certificate = read_certificate(body)
-    except ValueError:
-        raise MalformedCertificate(unreadable) from None
-    if not is_current(certificate, at):
-        raise MalformedCertificate(EXPIRED if certificate.not_valid_after_utc < at else NOT_YET_VALID)
-    return certificate
 
 
 def _check_key(private_key: str, certificate: Certificate) -> None:
@@ -190,8 +176,9 @@ def _check_chain(text: str | None, certificate: Certificate) -> None:
         raise MalformedCertificate(f"{WRONG_CHAIN}{place}")
 
 
-def _name_taken(name: str) -> EntityAlreadyExists:
-    return EntityAlreadyExists(f"The Server Certificate with name {name} already exists.")
+def _check_free(state: State, name: str) -> None:
+    if state.get(r.SERVER_CERTIFICATES, "", name.lower()) is not None:
+        raise EntityAlreadyExists(f"The Server Certificate with name {name} already exists.")
 
 
 def update_server_certificate(state: State, command: UpdateServerCertificate, moment: Moment) -> list[Event]:
@@ -201,8 +188,8 @@ def update_server_certificate(state: State, command: UpdateServerCertificate, mo
     name, path = certificate.server_certificate_name, certificate.path
     new_name = command.new_server_certificate_name or name
     new_path = command.new_path or path
-    if new_name != name and state.get(r.SERVER_CERTIFICATES, "", new_name.lower()) is not None:
-        raise _name_taken(new_name)
+    if new_name != name:
+        _check_free(state, new_name)
     if (new_name, new_path) == (name, path):
         return []
     return [

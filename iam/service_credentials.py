@@ -19,7 +19,7 @@ from iam.events.credentials import (
 )
 from iam.identities import USER
 from iam.login_profiles import PASSWORD_ID_PREFIX
-from iam.pages import listing
+from iam.pages import by_age, listing
 from iam.state import State, known
 
 ID_PREFIX = "ACCA"
@@ -219,5 +219,4 @@ def credentials_of(state: State, user_id: str) -> list[ServiceCredential]:
 
 
 def _by_user_and_age(credential: ServiceCredential) -> str:
-    created_at = credential.created_at.isoformat(timespec="microseconds")
-    return f"{credential.user_name.lower()} {created_at} {credential.credential_id}"
+    return f"{credential.user_name.lower()} {by_age(credential.created_at, credential.credential_id)}"

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from iam import relations as r
 from iam.callers import is_root, user_asked
+from iam.certificates import read_valid
 from iam.commands import Command, Moment, Principal, Query
 from iam.errors import DuplicateCertificate, InvalidCertificate, InvalidInput, LimitExceeded, NoSuchEntity
 from iam.events import Event
@@ -19,9 +20,8 @@ from iam.events.signing_certificates import (
     SigningCertificateUploaded,
 )
 from iam.identities import USER
-from iam.pages import listing
+from iam.pages import by_age, listing
 from iam.pem import digest_id
-from iam.server_certificates import read_valid
 from iam.state import State, known
 
 MALFORMED = "Certificate is malformed."  # AWS shows the text, which may be a private key by mistake
@@ -146,4 +146,4 @@ def list_signing_certificates(
         )
         for id_, certificate in certificates.items()
     )
-    return listing(found, lambda it: f"{it.uploaded_at.isoformat(timespec='microseconds')} {it.certificate_id}", after)
+    return listing(found, lambda it: by_age(it.uploaded_at, it.certificate_id), after)

@@ -20,7 +20,7 @@ from iam.errors import (
 from iam.events import Event
 from iam.events.ssh_public_keys import SSHPublicKeyDeleted, SSHPublicKeyUpdated, SSHPublicKeyUploaded
 from iam.identities import USER
-from iam.pages import listing
+from iam.pages import by_age, listing
 from iam.pem import as_pem, as_ssh, fingerprint, is_pem_key, read_rsa_key
 from iam.state import State, known
 
@@ -160,9 +160,7 @@ def list_ssh_public_keys(state: State, query: ListSSHPublicKeys, after: str) -> 
     user_id = user_asked(state, query)
     name = known(state, r.USER, user_id).user_name
     found = (_shown(id_, name, key) for id_, key in state.members(r.USER_SSH_PUBLIC_KEYS, user_id).items())
-    return listing(
-        found, lambda it: f"{it.uploaded_at.isoformat(timespec='microseconds')} {it.ssh_public_key_id}", after
-    )
+    return listing(found, lambda it: by_age(it.uploaded_at, it.ssh_public_key_id), after)
 
 
 def _shown(key_id: str, user_name: str, key: r.SSHPublicKey) -> SSHPublicKey:

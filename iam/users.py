@@ -11,7 +11,7 @@ from iam.arns import root_arn
 from iam.boundaries import check_form, check_policy
 from iam.callers import is_root, user_asked
 from iam.commands import Command, Moment, Principal, Query
-from iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded
+from iam.errors import DeleteConflict, LimitExceeded
 from iam.events import Event
 from iam.events.users import UserCreated, UserDeleted, UserTagged, UserUntagged, UserUpdated
 from iam.identities import USER
@@ -106,8 +106,7 @@ def create_user(state: State, command: CreateUser, moment: Moment) -> list[Event
     check_tag_keys([tag.key for tag in command.tags], ignore_case=True)
     if command.permissions_boundary:
         check_form(command.permissions_boundary)
-    if state.get(r.USERS, "", command.user_name.lower()):
-        raise EntityAlreadyExists(f"User with name {command.user_name} already exists.")
+    USER.check_free(state, command.user_name)
     if state.count(r.USERS, "") >= state.world.quotas.users_per_account:
         raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {state.world.quotas.users_per_account}")
     if command.permissions_boundary:
@@ -130,8 +129,8 @@ def update_user(state: State, command: UpdateUser, moment: Moment) -> list[Event
     profile = known(state, r.USER, user_id)
     new_name = command.new_user_name or profile.user_name
     new_path = command.new_path or profile.path
-    if new_name != profile.user_name and state.get(r.USERS, "", new_name.lower()) is not None:
-        raise EntityAlreadyExists(f"User with name {new_name} already exists.")
+    if new_name != profile.user_name:
+        USER.check_free(state, new_name)
     if (new_name, new_path) == (profile.user_name, profile.path):
         return []
     return [

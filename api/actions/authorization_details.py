@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from api.actions.action import Action, Listing, Reply
 from api.actions.attached_policies import attached_policy
 from api.actions.groups import group
+from api.actions.inline_policies import inline_policy
 from api.actions.instance_profiles import listed_profile
 from api.actions.members import boundary, tag
 from api.actions.policies import listed_policy, listed_version
@@ -19,18 +20,13 @@ from iam.authorization_details import (
     UserDetail,
     get_account_authorization_details,
 )
-from iam.relations import InlinePolicy
-
-
-def _inline(policy: InlinePolicy) -> Reply:
-    return {"PolicyName": policy.policy_name, "PolicyDocument": policy.document}
 
 
 def _user(detail: UserDetail) -> Reply:
     """With its inline policies only if there are any; AWS leaves out no other list."""
     return {
         **listed_user(detail.user),
-        "UserPolicyList": [_inline(each) for each in detail.inline] or None,
+        "UserPolicyList": [inline_policy(each) for each in detail.inline] or None,
         "GroupList": detail.groups,
         "AttachedManagedPolicies": [attached_policy(each) for each in detail.attached],
         "PermissionsBoundary": boundary(detail.user.permissions_boundary),
@@ -43,7 +39,7 @@ def _role(detail: RoleDetail) -> Reply:
     return {
         **bare_role(detail.role),
         "InstanceProfileList": [listed_profile(each) for each in detail.instance_profiles],
-        "RolePolicyList": [_inline(each) for each in detail.inline],
+        "RolePolicyList": [inline_policy(each) for each in detail.inline],
         "AttachedManagedPolicies": [attached_policy(each) for each in detail.attached],
         "PermissionsBoundary": boundary(detail.role.permissions_boundary),
         "Tags": [tag(each) for each in detail.role.tags],
@@ -54,7 +50,7 @@ def _role(detail: RoleDetail) -> Reply:
 def _group(detail: GroupDetail) -> Reply:
     return {
         **group(detail.group),
-        "GroupPolicyList": [_inline(each) for each in detail.inline],
+        "GroupPolicyList": [inline_policy(each) for each in detail.inline],
         "AttachedManagedPolicies": [attached_policy(each) for each in detail.attached],
     }
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from api.actions.action import Action, Listing, Read, Reply, Write, under
 from api.actions.members import boundary, tag
 from iam.arns import iam_arn
-from iam.events.roles import RoleCreated, RoleDescriptionUpdated
+from iam.events.roles import RoleCreated, RoleDescriptionUpdated, ServiceLinkedRoleCreated
 from iam.roles import (
     CreateRole,
     DeleteRole,
@@ -47,7 +49,22 @@ def listed_role(role: Role) -> Reply:
     return {**bare_role(role), **described}
 
 
-def _hung(role: Role) -> Reply:
+def told_role(
+    event: RoleCreated | RoleDescriptionUpdated | ServiceLinkedRoleCreated, account: str, partition: str
+) -> Role:
+    """The role as an event tells of it, without what hangs on it and how long its sessions may last."""
+    return Role(
+        event.role_id,
+        event.role_name,
+        event.path,
+        iam_arn(partition, account, "role", event.path, event.role_name),
+        event.created_at,
+        event.assume_role_policy_document,
+        event.description,
+    )
+
+
+def _hung(role: Role | RoleCreated) -> Reply:
     """Tags only if there are any, a boundary only if one is set."""
     tags = [tag(each) for each in role.tags] or None
     return {"PermissionsBoundary": boundary(role.permissions_boundary), "Tags": tags}
@@ -60,31 +77,12 @@ def _role(role: Role) -> Reply:
 
 def _created(event: RoleCreated, account: str, partition: str) -> Reply:
     """Without the description and the session duration, with tags in the order in which they were given."""
-    role = Role(
-        event.role_id,
-        event.role_name,
-        event.path,
-        iam_arn(partition, account, "role", event.path, event.role_name),
-        event.created_at,
-        event.assume_role_policy_document,
-        tags=event.tags,
-        permissions_boundary=event.permissions_boundary,
-    )
-    return {"Role": {**bare_role(role), **_hung(role)}}
+    return {"Role": {**bare_role(told_role(event, account, partition)), **_hung(event)}}
 
 
 def _described(event: RoleDescriptionUpdated, account: str, partition: str) -> Reply:
-    role = Role(
-        event.role_id,
-        event.role_name,
-        event.path,
-        iam_arn(partition, account, "role", event.path, event.role_name),
-        event.created_at,
-        event.assume_role_policy_document,
-        event.description,
-        event.max_session_duration,
-    )
-    return {"Role": listed_role(role)}
+    role = told_role(event, account, partition)
+    return {"Role": listed_role(replace(role, max_session_duration=event.max_session_duration))}
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from api.actions.action import Action, Read, Reply, Write
-from api.actions.roles import bare_role
-from iam.arns import iam_arn
+from api.actions.roles import bare_role, told_role
 from iam.events.roles import ServiceLinkedRoleCreated, ServiceLinkedRoleDeleted
-from iam.roles import Role
 from iam.service_linked_roles import (
     CreateServiceLinkedRole,
     DeleteServiceLinkedRole,
@@ -25,14 +25,8 @@ def _created(event: ServiceLinkedRoleCreated, account: str, partition: str) -> R
         "Effect": "Allow",
         "Principal": {"Service": [event.aws_service_name]},
     }
-    role = Role(
-        event.role_id,
-        event.role_name,
-        event.path,
-        iam_arn(partition, account, "role", event.path, event.role_name),
-        event.created_at,
-        json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    )
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = replace(told_role(event, account, partition), assume_role_policy_document=trust)
     return {"Role": {**bare_role(role), "Description": event.description or None}}
 
 

@@ -1,12 +1,14 @@
-"""Rows for the tests of the log: whole, chained, and neutral about what they record."""
+"""What tests of the log share: rows that are whole, chained, and neutral about what they record; a writer at work."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tally import Service
 
+from eventstore import writer
 from eventstore.record import EMPTY, Actor, Head, Record, Row, head_of, seal, timed_id
 
 ACCOUNT = "111122223333"
@@ -61,3 +63,19 @@ def rows_of() -> RowsOf:
 def ledger(tmp_path: Path) -> Path:
     """Where a test's log file will be."""
     return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """A writer at work; behind the test, what is seen is compared with what is written."""
+    service = Service()
+    yield service
+    await service.stop()
+
+
+@pytest.fixture(params=["remembered", "forgotten"])
+def memory_of_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether the writer knows an id from memory, or the log's unique index is the judge."""
+    if request.param == "forgotten":
+        monkeypatch.setattr(writer, "COMMANDS_REMEMBERED", 0)
+    return str(request.param)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from material import END, authority, certificate, dated_year_0, private_key
 
+from iam.certificates import EXPIRED, NOT_YET_VALID
 from iam.commands import Command
 from iam.errors import (
     EntityAlreadyExists,
@@ -28,8 +29,6 @@ from iam.events.server_certificates import (
 from iam.quotas import Quotas
 from iam.relations import Tag
 from iam.server_certificates import (
-    EXPIRED,
-    NOT_YET_VALID,
     UNREADABLE,
     WRONG_CHAIN,
     DeleteServerCertificate,

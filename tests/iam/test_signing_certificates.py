@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from material import authority, certificate, dated_year_0, private_key
 
+from iam.certificates import EXPIRED
 from iam.commands import Command, Principal
 from iam.credential_report import credential_report
 from iam.errors import (
@@ -25,7 +26,6 @@ from iam.events.signing_certificates import (
     SigningCertificateUpdated,
     SigningCertificateUploaded,
 )
-from iam.server_certificates import EXPIRED
 from iam.signing_certificates import (
     DeleteSigningCertificate,
     ListSigningCertificates,
