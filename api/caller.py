@@ -14,6 +14,8 @@ from iam.commands import Principal
 
 T = TypeVar("T")
 
+CHARACTERS_MAX: Final = 128  # of what a header says
+
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 
 
@@ -44,14 +46,14 @@ def _root_by_key(key: str | None, default_account: str, partition: str) -> Calle
     return Caller(account, Actor(id=account, arn=root_arn(partition, account), access_key_id=key))
 
 
-def credential(authorization: str) -> tuple[str | None, str]:
-    """The access key id and the region in a SigV4 Authorization header: `Credential=key/date/region/…`.
+def credential(authorization: str) -> tuple[str | None, str, str]:
+    """The access key id, the region and the service in a SigV4 Authorization header.
 
-    None, and empty, where it has none.
+    It has them as `Credential=key/date/region/service/…`, up to a comma. None, and empty, where it lacks them.
     """
     _, _, rest = authorization.partition("Credential=")
-    key, *scope = rest.split("/", 3)
-    return key[:128] if rest else None, scope[1][:128] if len(scope) > 1 else ""
+    key, _, region, service, *_ = (*rest.partition(",")[0].split("/", 4), "", "", "")
+    return key[:CHARACTERS_MAX] if rest else None, region[:CHARACTERS_MAX], service[:CHARACTERS_MAX]
 
 
 def _patterns() -> dict[str, re.Pattern[str]]:

@@ -25,6 +25,7 @@ from eventstore.log import Log, LogError, size
 from eventstore.notes import SigningKey
 from eventstore.record import Actor, Restored, Row, from_microseconds, id_time, open_envelope
 from eventstore.secrets import Secrets
+from eventstore.uses import Uses
 from eventstore.writer import Answer, Command, CommandMismatch, Unavailable, Writer
 from iam import access_keys, policies, relations
 from iam.arns import root_arn
@@ -40,6 +41,7 @@ from iam.errors import (
 from iam.events import AnyEvent
 from iam.identities import USER
 from iam.state import Account, Draft, State, World
+from iam.uses import NONE, Use
 from projections.accounts import Accounts
 from projections.instant import InstantState
 from projections.issued import issued_keys
@@ -89,18 +91,21 @@ class Service:
         digest_key: bytes,
         signing_key: SigningKey,
         secrets: Secrets,
+        uses: Uses[Use],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.log = log
         self.world = world
+        self._world_now = msgspec.structs.replace(world, uses=uses.latest)
         self.projections = projections
         self.projector = Projector(log, projections)
-        self.accounts = Accounts(log, projections, world, self.projector)
+        self.accounts = Accounts(log, projections, self._world_now, self.projector)
         self.followers = Followers(log, self.accounts)
         self._writer: Writer[Draft, AnyEvent] = Writer(log, self.accounts, IamError, clock)
         self._digest = hmac.new(digest_key, digestmod="sha256")  # keyed once, copied for each request
         self.signing_key = signing_key  # of checkpoints
         self.keeper = Keeper(secrets)
+        self._uses = uses
         self.reports: dict[str, Basis] = {}  # account → of when its credential report is
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
@@ -180,6 +185,7 @@ class Service:
         async with AsyncExitStack() as files:  # whatever goes wrong with one, the others are closed
             files.push_async_callback(self.log.close)
             files.push_async_callback(self.keeper.secrets.close)
+            files.push_async_callback(self._uses.close)
             files.push_async_callback(self.projections.close)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -196,8 +202,10 @@ class Service:
         Raises InvalidClientTokenId for a key that was issued here and is inactive or deleted, and where the region in
         the header is in another partition than the account. An account without records is in that of the region;
         where the header has no region that is known, in the configured one.
+
+        To be let in by a key that was issued here is a use of that key.
         """
-        key, region = credential(authorization)
+        key, region, service = credential(authorization)
         partition = partition_of_region(region)
         account = self.keeper.issuers.get(key) if key is not None else None
         if key is not None and account is not None:
@@ -205,6 +213,7 @@ class Service:
             user_id = access_keys.active_holder(state, key)
             if user_id is None or partition not in (None, state.world.partition):
                 raise InvalidClientTokenId
+            self._note_use(key, region, service)
             return Caller(account, Actor(id=user_id, arn=USER.arn(state, user_id), access_key_id=key))
         caller = unauthenticated(authorization, default_account, partition or self.world.partition)
         own = await self.accounts.partition(caller.account)
@@ -214,13 +223,18 @@ class Service:
             raise InvalidClientTokenId
         return unauthenticated(authorization, default_account, own)
 
+    def _note_use(self, key: str, region: str, service: str) -> None:
+        at, last = self._clock(), self._uses.latest.get(key)
+        if last is None or last.at <= at:  # after the clock was set back, the later time stays
+            self._uses.note(key, Use(at, region or NONE, service or NONE))
+
     async def present(self, caller: Caller) -> State:
         """The caller's account as it is now."""
         state = self.accounts.present(caller.account) or (await self.accounts.state(caller.account))[0]
-        return state if state.world.partition else Account(caller.account, self.world_of(caller))
+        return state if state.world.partition else Account(caller.account, self._world_now.within(caller.partition))
 
     def world_of(self, caller: Caller) -> World:
-        """What the caller's account is read and decided with."""
+        """What the caller's account is read with at an instant."""
         return self.world.within(caller.partition)
 
     async def write(
@@ -309,7 +323,7 @@ class Service:
         restored_from: Restored | None = None,
     ) -> Answer[AnyEvent]:
         """What `write` and `restore` share, from the command to its first result or its refusal."""
-        world = self.world_of(request.caller)
+        world = self._world_now.within(request.caller.partition)  # it becomes that of the account
 
         def decide_within(state: Draft, at: datetime) -> list[Any]:
             if state.world.partition not in ("", world.partition):
@@ -419,9 +433,13 @@ class Service:
         except TimeoutError:
             raise ServiceUnavailable("History is behind the log. Ask again; the service's log says why.") from None
 
-    async def read_at(self, caller: Caller, question: Callable[..., T], *bases: Basis) -> T:
-        """Ask a question, on a reading thread, of the account's states as of these bases, one argument for each."""
-        account, world = caller.account, self.world_of(caller)
+    async def read_at(self, caller: Caller, question: Callable[..., T], *bases: Basis, with_uses: bool = False) -> T:
+        """Ask a question, on a reading thread, of the account's states as of these bases, one argument for each.
+
+        `with_uses` tells it the last uses of keys as they are now, so that the answer is not final.
+        """
+        account = caller.account
+        world = (self._world_now if with_uses else self.world).within(caller.partition)
         await self.caught_up(account, max(basis.position for basis in bases))
         return await self.projections.read(
             lambda connection: question(*(InstantState(connection, account, world, basis.position) for basis in bases))

@@ -16,8 +16,9 @@ from iam.errors import AccessDenied, InvalidInput, LimitExceeded, NoSuchEntity, 
 from iam.events import Event
 from iam.events.credentials import AccessKeyCreated, AccessKeyDeleted, AccessKeyUpdated
 from iam.identities import USER
-from iam.pages import listing
+from iam.pages import by_age, listing
 from iam.state import State, known
+from iam.uses import Use
 
 ID_PREFIX = "AKIA"
 
@@ -129,11 +130,14 @@ def keys_of(state: State, user_id: str) -> list[AccessKey]:
 
 
 def _by_age(key: AccessKey) -> str:
-    return f"{key.created_at.isoformat(timespec='microseconds')} {key.access_key_id}"
+    return by_age(key.created_at, key.access_key_id)
 
 
-def get_access_key_last_used(state: State, query: GetAccessKeyLastUsed) -> str:
-    """Whose the pair is, of any user. When it was last used is not known: no signature is checked yet."""
+def get_access_key_last_used(state: State, query: GetAccessKeyLastUsed) -> tuple[str, Use | None]:
+    """Whose the pair is, of any user, and its last use. At an instant, it is answered as a pair that was never used.
+
+    Any request counts that the key let in, also one that was refused afterwards. That is no event and has no past.
+    """
     user_id = key_holder(state, query.access_key_id)
     if user_id is None:
         caller = query.caller
@@ -142,7 +146,7 @@ def get_access_key_last_used(state: State, query: GetAccessKeyLastUsed) -> str:
             f"User: {asker} is not authorized to perform iam:GetAccessKeyLastUsed "
             f"on resource: access key {query.access_key_id}"
         )
-    return known(state, r.USER, user_id).user_name
+    return known(state, r.USER, user_id).user_name, state.world.uses.get(query.access_key_id)
 
 
 def key_holder(state: State, access_key_id: str) -> str | None:

@@ -1,6 +1,6 @@
 """The credential report: one line for each user and its credentials, in CSV with AWS's columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from iam import relations as r
@@ -8,6 +8,7 @@ from iam.access_keys import AccessKey, keys_of
 from iam.arns import root_arn
 from iam.identities import USER
 from iam.state import State, known
+from iam.uses import NONE, Use
 
 COLUMNS = (
     *("user", "arn", "user_creation_time"),
@@ -20,7 +21,6 @@ COLUMNS = (
     ),
     *(f"cert_{number}_{column}" for number in (1, 2) for column in ("active", "last_rotated")),
 )
-NONE = "N/A"
 UNKNOWN = "no_information"
 UNSUPPORTED = "not_supported"
 KEYS = 2
@@ -28,7 +28,10 @@ CERTIFICATES = 2
 
 
 def credential_report(state: State) -> str:
-    """The report of the account. Root user first, then users by name. Nothing is known of when anything was used."""
+    """The report of the account. Root user first, then users by name.
+
+    Last uses of keys are those known when it is fetched, none at an instant. Of passwords they are never known.
+    """
     lines = [",".join(COLUMNS), _line(_root(state))]
     lines += (_line(_user(state, user_id)) for _, user_id in state.scan(r.USERS, ""))
     return "\n".join(lines)
@@ -39,7 +42,7 @@ def _root(state: State) -> Iterable[str]:
     yield from ("<root_account>", root_arn(state.world.partition, state.account), UNKNOWN)
     yield from (UNSUPPORTED, UNKNOWN, UNSUPPORTED, UNSUPPORTED)
     yield "false"
-    yield from _keys(())
+    yield from _keys((), {})
     yield from _certificates(())
 
 
@@ -55,14 +58,16 @@ def _user(state: State, user_id: str) -> Iterable[str]:
         changed_at = profile.password_changed_at
         yield from ("true", UNKNOWN, _time(changed_at), _time(changed_at + timedelta(days=days)) if days else NONE)
     yield _boolean(state.count(r.USER_MFA_DEVICES, user_id) > 0)
-    yield from _keys(keys_of(state, user_id))
+    yield from _keys(keys_of(state, user_id), state.world.uses)
     certificates = state.members(r.USER_SIGNING_CERTIFICATES, user_id).values()
     yield from _certificates(sorted(certificates, key=lambda certificate: certificate.uploaded_at))
 
 
-def _keys(keys: Sequence[AccessKey]) -> Iterable[str]:
+def _keys(keys: Sequence[AccessKey], uses: Mapping[str, Use]) -> Iterable[str]:
     for key in keys[:KEYS]:
-        yield from (_boolean(key.status == "Active"), _time(key.created_at), NONE, NONE, NONE)
+        yield from (_boolean(key.status == "Active"), _time(key.created_at))
+        use = uses.get(key.access_key_id)
+        yield from (NONE, NONE, NONE) if use is None else (_time(use.at), use.region, use.service)
     for _ in range(KEYS - len(keys)):
         yield from ("false", NONE, NONE, NONE, NONE)
 

@@ -10,6 +10,7 @@ from iam.arns import DEFAULT_PARTITION
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
 from iam.relations import Change, Relation, V
+from iam.uses import Use
 
 ENTRY_BYTES = 300  # what an entry costs in memory beside its document, measured
 
@@ -17,18 +18,21 @@ ENTRY_BYTES = 300  # what an entry costs in memory beside its document, measured
 class World(msgspec.Struct, frozen=True, eq=False):
     """What is the same for every account of a partition: its name, the quotas, the AWS managed policies.
 
-    An account that has no records yet is in no partition; the name is empty there.
+    An account that has no records yet is in no partition; the name is empty there. `uses` has the last use of each
+    access key, by its id, where the present is asked. It grows meanwhile, so nothing may be decided by it. No record
+    tells of a use: at an instant there are none.
     """
 
     catalogue: Catalogue
     quotas: Quotas = Quotas()
     partition: str = DEFAULT_PARTITION
+    uses: Mapping[str, Use] = {}
 
     def within(self, partition: str) -> "World":
         """The same in another partition."""
         if partition == self.partition:
             return self
-        return World(self.catalogue.within(partition), self.quotas, partition)
+        return World(self.catalogue.within(partition), self.quotas, partition, self.uses)
 
 
 class State(Protocol):

@@ -2,7 +2,8 @@
 
 The ledger is copied page by page in one read transaction, so that the copy is of one moment. Without that, SQLite would
 begin anew at each write. The service never waits for it, but its WAL grows until the copy is done. The secrets are
-copied as they were at the same moment, so that each that the copy names is in it. Keys never change.
+copied as they were at the same moment, so that each that the copy names is in it. Keys never change. When they were
+last used is copied last, as far as it can be read: nothing depends on it.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -22,7 +24,9 @@ import msgspec
 from eventstore.log import all_heads
 from eventstore.record import Head
 from eventstore.secrets import SecretsError, SecretsReader, write_sealed
+from eventstore.uses import UsesError, read_uses, write_uses
 from iam.state import World
+from iam.uses import Use
 from tools.auditing import Report, audit
 from tools.data import KEY_BYTES, DataFolder, catalogue, open_log, sync_folder
 from tools.failure import Failure
@@ -43,6 +47,7 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     ledgers: int
     records: int
     secrets: int | None  # how many there are and open; None where there is no file of them, or no key
+    uses: int | None  # of how many access keys it is known when they were last used; None where no file can be read
     bytes: int
     seconds: float
 
@@ -66,7 +71,8 @@ def _make(folder: DataFolder, destination: Path) -> Backup:
         copy = DataFolder(unfinished)
         copy.create()
         heads = read_undisturbed([folder.ledger, folder.secrets], lambda at_rest: _copy_files(folder, copy, at_rest))
-        copied = [path for path in (copy.ledger, copy.secrets) if path.exists()]
+        uses = _copy_uses(folder, copy)
+        copied = [path for path in (copy.ledger, copy.secrets, copy.uses) if path.exists()]
         for key, target in zip(folder.keys, copy.keys, strict=True):
             if key.exists():  # the environment may have it instead, or the folder was made of a ledger alone
                 _copy_key(key, target)
@@ -83,6 +89,7 @@ def _make(folder: DataFolder, destination: Path) -> Backup:
         ledgers=report.ledgers,
         records=report.records,
         secrets=report.secrets.opened if report.secrets.state == "opened" else None,
+        uses=uses,
         bytes=size,
         seconds=time.perf_counter() - began,
     )
@@ -158,6 +165,24 @@ def _copy_ledger(source: sqlite3.Connection, copy: Path) -> None:
 
             source.backup(target, pages=PAGES_PER_STEP, progress=stepped)
         os.fsync(file.fileno())
+
+
+def _copy_uses(folder: DataFolder, copy: DataFolder) -> int | None:
+    """Copy when keys were last used, and return of how many that is known. A file that is damaged is told and left."""
+    if not folder.uses.exists():
+        return None
+
+    def read(at_rest: Mapping[Path, bool]) -> dict[str, Use]:
+        with closing(connect(folder.uses, at_rest=at_rest[folder.uses])) as connection:
+            return read_uses(connection, Use)
+
+    try:
+        uses = read_undisturbed([folder.uses], read)
+    except (sqlite3.Error, UsesError) as error:
+        print(f"iam-ledger backup: {folder.uses} is left out: {error}", file=sys.stderr)
+        return None
+    write_uses(copy.uses, uses)
+    return len(uses)
 
 
 async def _heads(ledger: Path, at_rest: bool) -> dict[str, Head]:

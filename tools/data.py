@@ -1,6 +1,7 @@
 """The data folder: what lies in it, who may open it, and how its parts are put together.
 
-`ledger.db`, `secrets.db` and `keys` are precious. `projections.db` is not: it follows from the ledger.
+`ledger.db`, `secrets.db` and `keys` are precious. `projections.db` is not: it follows from the ledger. `uses.db` has
+what no ledger tells and nothing depends on: when access keys were last used.
 """
 
 import os
@@ -19,10 +20,12 @@ from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.secrets import Secrets, SecretsError
 from eventstore.sqlite import SqliteLog
+from eventstore.uses import Uses
 from iam.arns import DEFAULT_PARTITION
 from iam.catalogue import Catalogue
 from iam.quotas import Quotas
 from iam.state import World
+from iam.uses import Use
 from projections.accounts import partition_in
 from projections.store import Projections
 from tools.failure import Failure
@@ -44,6 +47,7 @@ class DataFolder:
         self.ledger = folder / "ledger.db"
         self.secrets = folder / "secrets.db"
         self.projections = folder / "projections.db"
+        self.uses = folder / "uses.db"
         self._keys = folder / "keys"
         self.keys = tuple(self._keys / name for name in (DIGEST_KEY, CHECKPOINT_KEY, SECRETS_KEY))
 
@@ -177,7 +181,7 @@ async def open_service(
             signing_key = _given_signing_key() or SigningKey(os.urandom(KEY_BYTES))
             secrets = await Secrets.open(None, os.urandom(KEY_BYTES))
             digest_key = os.urandom(KEY_BYTES)
-            async with _service(MemoryLog(), projections, world, digest_key, signing_key, secrets) as service:
+            async with _service(MemoryLog(), projections, world, digest_key, signing_key, secrets, None) as service:
                 yield service
         return
     if log_url is not None:
@@ -191,16 +195,22 @@ async def open_service(
         except SecretsError as error:
             await log.close()
             raise Failure(f"cannot use {folder.secrets}: {error}") from error
-        async with _service(log, folder.projections, world, digest_key, signing_key, secrets) as service:
+        async with _service(log, folder.projections, world, digest_key, signing_key, secrets, folder.uses) as service:
             yield service
 
 
 @asynccontextmanager
 async def _service(
-    log: Log, projections: Path, world: World, digest_key: bytes, signing_key: SigningKey, secrets: Secrets
+    log: Log,
+    projections: Path,
+    world: World,
+    digest_key: bytes,
+    signing_key: SigningKey,
+    secrets: Secrets,
+    uses: Path | None,
 ) -> AsyncIterator[Service]:
     try:
-        service = Service(log, Projections(projections), world, digest_key, signing_key, secrets)
+        service = Service(log, Projections(projections), world, digest_key, signing_key, secrets, Uses(uses, Use))
     except (OSError, sqlite3.Error) as error:
         await secrets.close()
         await log.close()

@@ -21,6 +21,7 @@ from iam.access_keys import (
     update_access_key,
 )
 from iam.events.credentials import AccessKeyCreated
+from iam.uses import NONE, Use
 
 SECRET_CHARACTERS = ascii_letters + digits + "+/"
 SECRET_LENGTH = 40
@@ -43,9 +44,13 @@ def _secret_key(parameters: Mapping[str, Any]) -> str:
     return "".join(secrets.choice(SECRET_CHARACTERS) for _ in range(SECRET_LENGTH))
 
 
-def _last_used(user_name: str) -> Reply:
-    """Without a date, as of a pair that was never used."""
-    return {"UserName": user_name, "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"}}
+def _last_used(found: tuple[str, Use | None]) -> Reply:
+    """A pair that was never used has no date."""
+    user_name, use = found
+    if use is None:
+        return {"UserName": user_name, "AccessKeyLastUsed": {"ServiceName": NONE, "Region": NONE}}
+    used = {"LastUsedDate": use.at, "ServiceName": use.service, "Region": use.region}
+    return {"UserName": user_name, "AccessKeyLastUsed": used}
 
 
 ACTIONS: Mapping[str, Action] = {

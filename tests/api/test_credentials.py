@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,10 +18,16 @@ import pytest
 
 from api import aws
 from api.caller import unauthenticated
-from api.service import Request
+from api.service import Request, Service
+from eventstore.memory import MemoryLog
+from eventstore.notes import SigningKey
 from eventstore.secrets import Secrets
+from eventstore.uses import Uses
 from iam.errors import ReportNotPresent
 from iam.quotas import Quotas
+from iam.state import World
+from iam.uses import Use
+from projections.store import Projections
 from tools.data import DataFolder, open_service
 
 if TYPE_CHECKING:
@@ -205,6 +212,214 @@ def test_a_key_that_was_deleted_is_refused_after_a_restart_too(
     again = new_account(start_server(tmp_path / "data"), account.id)
     assert again.query("ListUsers", signed_with(again, gone)).refusal == NO_TOKEN
     assert identity(again.server, signed_with(again, good))[0] == account.id
+
+
+# When keys were last used
+
+
+NEVER = {"ServiceName": "N/A", "Region": "N/A"}
+SCOPE = "20261103/eu-west-1/sts/aws4_request"
+
+
+def last_use(account: Account, key: str) -> dict[str, str]:
+    """Of the key, as the root user is told."""
+    told: dict[str, str] = account.json("GetAccessKeyLastUsed", AccessKeyId=key).data["AccessKeyLastUsed"]
+    return told
+
+
+def holder(account: Account, key: str) -> Account:
+    """Who calls with the key."""
+    return type(account)(account.server, key)
+
+
+def use_iam(client: Any) -> None:
+    client.list_users()
+
+
+def use_sts(client: Any) -> None:
+    client.get_caller_identity()
+
+
+@pytest.mark.parametrize(("service", "region", "ask"), [("iam", "us-east-1", use_iam), ("sts", "eu-west-1", use_sts)])
+def test_the_last_use_of_a_key_is_told(
+    alice: Account, client: Callable[..., Any], service: str, region: str, ask: Callable[[Any], None]
+) -> None:
+    """When, for which region and which service; not before there was one, and still after the account has changed."""
+    iam = client(alice)
+    key, other = create_key(alice)[0], create_key(alice)[0]
+    assert iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"] == NEVER
+    began = datetime.now(UTC).replace(microsecond=0)
+    ask(client(holder(alice, key), service, region=region))
+    iam.create_user(UserName="bob")
+    told = iam.get_access_key_last_used(AccessKeyId=key)
+    assert told["UserName"] == "alice"
+    used = told["AccessKeyLastUsed"]
+    assert began <= used.pop("LastUsedDate") <= datetime.now(UTC)
+    assert used == {"ServiceName": service, "Region": region}
+    assert iam.get_access_key_last_used(AccessKeyId=other)["AccessKeyLastUsed"] == NEVER
+    assert [event["action"] for event in alice.events()] == ["CreateUser", *["CreateAccessKey"] * 2, "CreateUser"]
+
+
+def test_a_call_with_a_key_is_a_use_before_it_is_answered(alice: Account) -> None:
+    """So a user who asks is told of that very call."""
+    key, _ = create_key(alice)
+    assert last_use(holder(alice, key), key)["ServiceName"] == "iam"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/?Action=Nonsense&Version=2010-05-08", 400),
+        ("/?Action=GetUser&Version=2010-05-08&UserName=nobody", 404),
+        ("/at/@1/?Action=ListUsers&Version=2010-05-08", 200),
+        ("/v1/users/alice", 200),
+        ("/v1/events?nonsense=1", 400),
+    ],
+)
+def test_every_request_that_a_key_lets_in_is_a_use(alice: Account, path: str, status: int) -> None:
+    """Also one that is refused afterwards, and one of the native API."""
+    key, _ = create_key(alice)
+    assert alice.get(path, {"Authorization": f"Credential={key}/{SCOPE}"}).status == status
+    used = last_use(alice, key)
+    assert (used["ServiceName"], used["Region"]) == ("sts", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("scope", "region", "service"),
+    [
+        ("", "N/A", "N/A"),
+        ("/20261103", "N/A", "N/A"),
+        ("/20261103/eu-west-1", "eu-west-1", "N/A"),
+        ("/20261103//iam/aws4_request", "N/A", "iam"),
+        ("/20261103/mars/<&>/aws4_request", "mars", "<&>"),
+        ("/20261103/\xef\xbf\xbe/\xff\xc3\xbc", "\ufffd", "\ufffdü"),
+        (f"/20261103/{'r' * 200}/{'s' * 200}/aws4_request", "r" * 128, "s" * 128),
+    ],
+)
+def test_what_a_header_says_of_region_and_service_is_told_in_bounds(
+    alice: Account, client: Callable[..., Any], scope: str, region: str, service: str
+) -> None:
+    """What it does not say is N/A, and a signature is no part of it."""
+    key, _ = create_key(alice)
+    header = f"AWS4-HMAC-SHA256 Credential={key}{scope}, SignedHeaders=host, Signature=00/11/22/33/44"
+    assert (
+        alice.server.send("GET", "/v1/users/alice", headers={"Authorization": header.encode("latin-1")}).status == 200
+    )
+    used = client(alice).get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+    assert (used["Region"], used["ServiceName"]) == (region, service)
+
+
+def test_what_a_key_does_not_let_in_is_no_use(alice: Account) -> None:
+    """Be it inactive, or of another partition than the region."""
+    key, _ = create_key(alice)
+    refused = {"Authorization": f"Credential={key}/20261103/cn-north-1/iam/aws4_request"}
+    assert alice.query("ListUsers", refused).refusal == NO_TOKEN
+    alice.query("UpdateAccessKey", UserName="alice", AccessKeyId=key, Status="Inactive")
+    assert alice.query("ListUsers", signed_with(alice, key)).refusal == NO_TOKEN
+    assert last_use(alice, key) == NEVER
+    alice.query("UpdateAccessKey", UserName="alice", AccessKeyId=key, Status="Active")
+    assert alice.query("ListUsers", signed_with(alice, key)).status == 200
+    assert last_use(alice, key).keys() == {"LastUsedDate", *NEVER}
+
+
+def test_last_uses_outlive_the_process(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """In a file of the owner's alone."""
+    account = new_account(start_server(tmp_path / "data"))
+    account.query("CreateUser", UserName="alice")
+    key, unused = create_key(account)[0], create_key(account)[0]
+    assert account.query("ListUsers", signed_with(account, key)).status == 200
+    used = last_use(account, key)
+    account.server.stop()
+    assert (tmp_path / "data" / "uses.db").stat().st_mode & 0o077 == 0
+    again = new_account(start_server(tmp_path / "data"), account.id)
+    assert last_use(again, key) == used
+    assert last_use(again, unused) == NEVER
+
+
+def test_a_damaged_file_of_uses_does_not_keep_the_service_from_starting(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """It is made anew, the log says so, and no key seems to have been used until it is again."""
+    account = new_account(start_server(tmp_path / "data"))
+    account.query("CreateUser", UserName="alice")
+    key, _ = create_key(account)
+    assert account.query("ListUsers", signed_with(account, key)).status == 200
+    account.server.stop()
+    (tmp_path / "data" / "uses.db").write_bytes(b"damaged")
+    again = new_account(start_server(tmp_path / "data"), account.id)
+    assert again.get("/readyz").status == 200
+    assert last_use(again, key) == NEVER
+    assert again.query("ListUsers", signed_with(again, key)).status == 200
+    assert last_use(again, key) != NEVER
+    assert "uses.db is made anew, and what was used before is forgotten" in again.server.log.read_text()
+
+
+def test_at_an_instant_no_key_was_used(alice: Account, client: Callable[..., Any]) -> None:
+    """No record tells of a use, and what is answered of the past is final. That holds at the very last moment, too."""
+    key, _ = create_key(alice)
+    assert alice.query("ListUsers", signed_with(alice, key)).status == 200
+    now = datetime.now(UTC).isoformat()
+    for instant in ("@2", now):
+        past = client(alice, url=f"{alice.server.url}/at/{instant}")
+        assert past.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"] == NEVER
+        assert report_of(past)[1]["access_key_1_last_used_date"] == "N/A"
+    assert last_use(alice, key) != NEVER
+
+
+def report_of(iam: Any) -> list[dict[str, str]]:
+    """The lines of the credential report that was generated."""
+    return list(csv.DictReader(iam.get_credential_report()["Content"].decode().splitlines(), strict=True))
+
+
+def test_the_report_has_last_uses_as_known_when_it_is_fetched(alice: Account, client: Callable[..., Any]) -> None:
+    """All else in it is of when it was generated."""
+    iam = client(alice)
+    key, _ = create_key(alice)
+    iam.generate_credential_report()
+    columns = [f"access_key_1_last_used_{column}" for column in ("date", "region", "service")]
+    assert [report_of(iam)[1][column] for column in columns] == ["N/A"] * 3
+    client(holder(alice, key), "sts", region="eu-west-1").get_caller_identity()
+    used = iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]["LastUsedDate"]
+    assert [report_of(iam)[1][column] for column in columns] == [used.isoformat(), "eu-west-1", "sts"]
+
+
+async def test_when_the_clock_is_set_back_the_later_use_stays(tmp_path: Path, world: World) -> None:
+    """A use never seems to be longer ago than it was said to be before."""
+    now = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
+    service = Service(
+        MemoryLog(),
+        Projections(tmp_path / "projections.db"),
+        world,
+        bytes(32),
+        SigningKey(bytes(32)),
+        await Secrets.open(None, bytes(32)),
+        Uses(None, Use),
+        lambda: now,
+    )
+    await service.start()
+
+    async def ask(action: str, **parameters: str) -> Any:
+        request = Request(
+            caller=unauthenticated("", "123456789012", "aws"),
+            request_id=action,
+            command_id=None,
+            source_ip="127.0.0.1",
+            user_agent="test",
+        )
+        return (await aws.perform(service, request, aws.Call(aws.IAM.operations[action], parameters), None)).result
+
+    await ask("CreateUser", user_name="alice")
+    key = (await ask("CreateAccessKey", user_name="alice"))["AccessKey"]["AccessKeyId"]
+    told = []
+    for minute, region in ((5, "us-east-1"), (4, "us-east-2"), (5, "us-west-1"), (6, "us-west-2")):
+        now = now.replace(minute=minute)
+        await service.caller(f"Credential={key}/20261103/{region}/iam/aws4_request", "123456789012")
+        used = (await ask("GetAccessKeyLastUsed", access_key_id=key))["AccessKeyLastUsed"]
+        told.append((used["LastUsedDate"].minute, used["Region"]))
+    await service.stop()
+    assert told == [(5, "us-east-1"), (5, "us-east-1"), (5, "us-west-1"), (6, "us-west-2")]
 
 
 def test_the_root_user_must_say_whom_it_means(iam: Any, refused: Refused) -> None:

@@ -23,10 +23,12 @@ from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.record import Row
 from eventstore.secrets import Secrets
+from eventstore.uses import Uses
 from iam import users
 from iam.quotas import Quotas
 from iam.state import State, World
 from iam.users import ListUsers
+from iam.uses import Use
 from projections.store import Projections
 from tools.data import DataFolder, open_service
 
@@ -116,6 +118,7 @@ async def test_a_record_on_the_log_that_is_not_answered_yet_is_waited_for(
         bytes(32),
         SigningKey(bytes(32)),
         await Secrets.open(None, bytes(32)),
+        Uses(None, Use),
     )
 
     def names(state: State) -> list[str]:

@@ -18,8 +18,10 @@ from eventstore.log import NotWritten
 from eventstore.memory import MemoryLog
 from eventstore.notes import SigningKey
 from eventstore.secrets import Secrets
+from eventstore.uses import Uses
 from iam.errors import ServiceUnavailable
 from iam.state import World
+from iam.uses import Use
 from projections.store import Projections
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -194,7 +196,9 @@ def test_it_is_guarded_as_all_the_rest(fresh: Any) -> None:
 async def service(tmp_path: Path, world: World) -> AsyncIterator[Service]:
     """A service in memory, not started; stopped at the end."""
     projections, secrets = Projections(tmp_path / "projections.db"), await Secrets.open(None, os.urandom(32))
-    service = Service(MemoryLog(), projections, world, os.urandom(32), SigningKey(os.urandom(32)), secrets)
+    service = Service(
+        MemoryLog(), projections, world, os.urandom(32), SigningKey(os.urandom(32)), secrets, Uses(None, Use)
+    )
     yield service
     await service.stop()
 

@@ -27,6 +27,7 @@ from eventstore.notes import SigningKey
 from eventstore.record import Actor
 from eventstore.secrets import Secrets
 from eventstore.sqlite import ROWS_PER_INSERT, SqliteLog
+from eventstore.uses import Uses
 from faults.counted_turns import CountedTurns
 from faults.quiet import quiet
 from faults.trial import Figures, Trial
@@ -37,6 +38,7 @@ from iam.events.users import UserCreated
 from iam.relations import USERS
 from iam.state import State, World
 from iam.users import CreateUser
+from iam.uses import Use
 from projections.store import Projections
 from tools.data import catalogue
 
@@ -82,8 +84,8 @@ class Place:
     async def open(self) -> None:
         """Start a service."""
         log: Log = self._memory or await SqliteLog.open(self._ledger)
-        secrets = await Secrets.open(None, KEY)
-        self.service = Service(log, Projections(self._projections), _world(), KEY, SigningKey(KEY), secrets)
+        secrets, uses = await Secrets.open(None, KEY), Uses(None, Use)
+        self.service = Service(log, Projections(self._projections), _world(), KEY, SigningKey(KEY), secrets, uses)
         await self.service.start()
 
     async def reopen(self) -> None:

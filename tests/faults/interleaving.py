@@ -26,6 +26,7 @@ from eventstore.drafts import Answer
 from eventstore.notes import SigningKey
 from eventstore.record import EMPTY, Actor, Record, microseconds, open_envelope, timed_id
 from eventstore.secrets import Name, Secrets
+from eventstore.uses import Uses
 from faults.faulty_log import FaultyLog
 from faults.model import CHANGED, UNCHANGED, Asked, Model
 from faults.quiet import quiet
@@ -37,6 +38,7 @@ from iam.errors import IamError, ServiceUnavailable
 from iam.events import AnyEvent, Event
 from iam.state import State, World
 from iam.users import ListUsers, list_users
+from iam.uses import Use
 from projections.store import Projections
 from tools.data import catalogue
 
@@ -150,7 +152,9 @@ class Schedule:
     async def _live(self) -> None:
         world, key = _world(), bytes(32)
         projections = Projections(self._projections)
-        self._service = Service(self._log, projections, world, key, SigningKey(key), NoSecrets(), self._now)
+        self._service = Service(
+            self._log, projections, world, key, SigningKey(key), NoSecrets(), Uses(None, Use), self._now
+        )
         await self._service.start()
         for account in ACCOUNTS:
             await self._send(self._new_call(account, "CreateUser", {"user_name": NAMES[0]}))

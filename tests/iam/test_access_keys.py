@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from iam.access_keys import (
@@ -34,6 +35,7 @@ from iam.errors import (
 from iam.events.credentials import AccessKeyCreated, AccessKeyDeleted, AccessKeyUpdated
 from iam.quotas import Quotas
 from iam.users import CreateUser, DeleteUser, UpdateUser, delete_user
+from iam.uses import Use
 
 NOW = datetime(2026, 11, 3, 14, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -167,13 +169,25 @@ def test_pairs_are_listed_by_age_under_the_name_of_now(given: Callable[..., Any]
 def test_whose_a_pair_is_can_be_asked_by_anybody(given: Callable[..., Any]) -> None:
     """Of an unknown one AWS says that it must not be asked."""
     account = given(ALICE, KEY).account
-    assert get_access_key_last_used(account, GetAccessKeyLastUsed(access_key_id="AKIA1")) == "Alice"
+    assert get_access_key_last_used(account, GetAccessKeyLastUsed(access_key_id="AKIA1")) == ("Alice", None)
     for caller, arn in ((None, ROOT.arn), (ROOT, ROOT.arn), (AS_ALICE, AS_ALICE.arn)):
         with pytest.raises(AccessDenied) as refusal:
             get_access_key_last_used(account, GetAccessKeyLastUsed(access_key_id="AKIA2", caller=caller))
         assert refusal.value.message == (
             f"User: {arn} is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key AKIA2"
         )
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn"])
+def test_the_last_use_of_a_pair_is_told_as_it_is_when_asked(given: Callable[..., Any], partition: str) -> None:
+    """It comes with the world, is no part of the account, and goes on while the account stays as it is."""
+    account = given(ALICE, KEY, KEY).account
+    uses: dict[str, Use] = {}
+    account.world = msgspec.structs.replace(account.world, uses=uses).within(partition)
+    for use in (Use(BEFORE, "eu-west-1", "sts"), Use(NOW, "us-east-1", "iam")):
+        uses["AKIA1"] = use
+        assert get_access_key_last_used(account, GetAccessKeyLastUsed(access_key_id="AKIA1")) == ("Alice", use)
+        assert get_access_key_last_used(account, GetAccessKeyLastUsed(access_key_id="AKIA2")) == ("Alice", None)
 
 
 def test_a_user_with_keys_is_not_deleted(given: Callable[..., Any]) -> None:

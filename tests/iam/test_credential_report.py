@@ -2,8 +2,10 @@
 
 import csv
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+
+import msgspec
 
 from iam import relations as r
 from iam.access_keys import CreateAccessKey, UpdateAccessKey
@@ -12,6 +14,7 @@ from iam.login_profiles import CreateLoginProfile, UpdateLoginProfile
 from iam.password_policies import UpdateAccountPasswordPolicy
 from iam.relations import begin
 from iam.users import CreateUser
+from iam.uses import Use
 
 AWS_COLUMNS = (
     "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation,"
@@ -63,6 +66,18 @@ def test_a_user_is_told_with_password_and_keys(given: Callable[..., Any]) -> Non
 
     account.also(UpdateAccountPasswordPolicy(max_password_age=90))
     assert report(account)[2]["password_next_rotation"] == "2027-01-31T14:09:00+00:00"
+
+
+def test_keys_are_told_with_their_last_uses(given: Callable[..., Any]) -> None:
+    """Each with its own, in UTC; what a client says of its region stays in its cell."""
+    account = given(CreateUser(user_name="bob"), CreateAccessKey(user_name="bob"), CreateAccessKey(user_name="bob"))
+    at = datetime(2026, 11, 3, 23, 30, 59, 999999, tzinfo=timezone(timedelta(hours=2)))
+    uses = {"AKIA2": Use(at, 'x","y', "iam"), "AKIA3": Use(at)}
+    account.account.world = msgspec.structs.replace(account.account.world, uses=uses)
+    root, bob = report(account)
+    assert told(bob, "access_key_1_last_used") == [NEVER, NEVER, NEVER]
+    assert told(bob, "access_key_2_last_used") == ["2026-11-03T21:30:59+00:00", 'x","y', "iam"]
+    assert told(root, "access_key_2_last_used") == [NEVER, NEVER, NEVER]
 
 
 def test_a_user_is_told_with_device_and_certificates(given: Callable[..., Any]) -> None:

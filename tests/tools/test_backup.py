@@ -23,17 +23,20 @@ from tools.__main__ import main
 
 WRITERS = 4
 PAUSE_SECONDS = 0.01  # between the calls of a writer, or the account is full of users before the test is over
-FILES = ("keys", "keys/checkpoint", "keys/request-digest", "keys/secrets", "ledger.db", "secrets.db")
+FILES = ("keys", "keys/checkpoint", "keys/request-digest", "keys/secrets", "ledger.db", "secrets.db", "uses.db")
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 Serve = Callable[..., Any]
 
 
-def call(port: int, action: str, command_id: str, **parameters: str | int) -> dict[str, Any]:
-    """The data of the answer to a call in the JSON envelope."""
+def call(port: int, action: str, command_id: str, key: str = "", **parameters: str | int) -> dict[str, Any]:
+    """The data of the answer to a call in the JSON envelope; with a key, as its user."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         body = json.dumps({"Action": action, **parameters})
-        connection.request("POST", "/", body, {"Content-Type": "application/json", "Idempotency-Key": command_id})
+        headers = {"Content-Type": "application/json", "Idempotency-Key": command_id}
+        if key:
+            headers["Authorization"] = f"Credential={key}/20261103/us-east-1/iam/aws4_request"
+        connection.request("POST", "/", body, headers)
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
         assert answer["success"], answer
         data: dict[str, Any] = answer["data"]
@@ -91,9 +94,9 @@ def test_the_summary_for_a_program(data: Path, tmp_path: Path, capsys: pytest.Ca
 
     told = json.loads(capsys.readouterr().out)
     size = sum(path.stat().st_size for path in (tmp_path / "kept").rglob("*") if path.is_file())
-    assert told.keys() == {"folder", "began_at", "ledgers", "records", "secrets", "bytes", "seconds"}
+    assert told.keys() == {"folder", "began_at", "ledgers", "records", "secrets", "uses", "bytes", "seconds"}
     assert (told["folder"], told["bytes"]) == (str(tmp_path / "kept"), size)
-    assert (told["ledgers"], told["records"], told["secrets"]) == (2, 13, 0)
+    assert (told["ledgers"], told["records"], told["secrets"], told["uses"]) == (2, 13, 0, 0)
     assert told["began_at"].endswith("Z")
 
 
@@ -219,9 +222,86 @@ def test_every_key_that_the_copied_ledger_names_has_its_secret(
     assert {name: call(restored.port, "CreateAccessKey", name, UserName="Bob") for name in made} == made
 
 
+@pytest.fixture
+def used(data: Path, serve: Serve) -> tuple[str, dict[str, Any]]:
+    """A key that was used before the service was stopped, and what is told of that."""
+    server = serve(data)
+    key = str(call(server.port, "CreateAccessKey", "make", UserName="Bob")["AccessKey"]["AccessKeyId"])
+    call(server.port, "GetUser", "use", key)
+    told = call(server.port, "GetAccessKeyLastUsed", "ask", AccessKeyId=key)
+    assert told["AccessKeyLastUsed"].keys() == {"LastUsedDate", "ServiceName", "Region"}
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+    return key, told
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_when_keys_were_last_used_is_in_a_backup(
+    data: Path,
+    serve: Serve,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    used: tuple[str, dict[str, Any]],
+    running: bool,
+) -> None:
+    """A service on the copy tells it as before."""
+    key, told = used
+    if running:
+        serve(data)
+
+    assert main(["backup", "--json", "--data", str(data), str(tmp_path / "kept")]) == 0
+
+    assert json.loads(capsys.readouterr().out)["uses"] == 1
+    restored = serve(tmp_path / "kept")
+    assert call(restored.port, "GetAccessKeyLastUsed", "ask", AccessKeyId=key) == told
+
+
+def overwrite_uses(data: Path) -> None:
+    (data / "uses.db").write_bytes(os.urandom(8192))
+
+
+def cut_uses(data: Path) -> None:
+    os.truncate(data / "uses.db", 4096)
+
+
+def replace_uses(data: Path) -> None:
+    shutil.copy(data / "secrets.db", data / "uses.db")
+
+
+def make_folder_of_uses(data: Path) -> None:
+    (data / "uses.db").unlink()
+    (data / "uses.db").mkdir()
+
+
+@pytest.mark.parametrize("damage", [overwrite_uses, cut_uses, replace_uses, make_folder_of_uses])
+def test_when_keys_were_last_used_is_left_out_where_it_cannot_be_read(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    """The backup says so, and is good all the same: nothing depends on it."""
+    damage(data)
+
+    assert main(["backup", "--json", "--data", str(data), str(tmp_path / "kept")]) == 0
+
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["uses"] is None
+    assert printed.err.startswith(f"iam-ledger backup: {data / 'uses.db'} is left out: ")
+    assert printed.err.count("\n") == 1
+    assert tuple(contents(tmp_path / "kept")) == FILES[:-1]
+
+
+def test_a_folder_without_uses_is_copied(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As one from before there were any; nothing is missed."""
+    (data / "uses.db").unlink()
+
+    assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
+
+    assert capsys.readouterr().err == ""
+    assert tuple(contents(tmp_path / "kept")) == FILES[:-1]
+
+
 def test_a_folder_from_before_there_were_secrets_is_copied(data: Path, tmp_path: Path) -> None:
-    """It has neither the file of secrets nor their key."""
-    for name in ("secrets.db", "keys/secrets"):
+    """It has neither the file of secrets nor their key, nor could anybody use one."""
+    for name in ("secrets.db", "keys/secrets", "uses.db"):
         (data / name).unlink()
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
@@ -336,7 +416,7 @@ def test_a_ledger_that_was_copied_without_its_keys_can_be_copied_again(data: Pat
 
     assert main(["backup", "--data", str(data), str(tmp_path / "kept")]) == 0
 
-    assert tuple(contents(tmp_path / "kept")) == ("keys", "ledger.db", "secrets.db")
+    assert tuple(contents(tmp_path / "kept")) == ("keys", "ledger.db", "secrets.db", "uses.db")
 
 
 def lose_pages(data: Path) -> None:
