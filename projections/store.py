@@ -31,7 +31,8 @@ WAL_PAGES = 8_000  # each page is written again when they are copied
 WAL_PAGES_SPARE = 4_000  # what may still be behind when the disk gets full
 WAL_PAGE_BYTES = 4096 + 24
 READERS = 2
-READER_CACHE_KIB = 16_384
+READER_CACHE_KIB = 16_384  # of each
+LOOK_CACHE_KIB = 65_536  # filled where the file is large: to fetch a page costs several times what a look at it does
 
 
 class Projections:
@@ -41,7 +42,7 @@ class Projections:
         self.path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._kept: sqlite3.Connection | None = None  # the one of the event loop, inside a transaction
+        self._looking: sqlite3.Connection | None = None  # the one of the event loop, once it has looked
         self._writing = 0
         self._readers = ThreadPoolExecutor(READERS, "projections-read")
         self._writer = ThreadPoolExecutor(1, "projections-write")
@@ -50,7 +51,7 @@ class Projections:
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask a question on a reading thread. It sees one consistent state of the file."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, question)
 
     def look(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask a question here and now. For a few indexed look-ups: handing them to a thread costs more than they do.
@@ -58,36 +59,32 @@ class Projections:
         Between two writes the file stays as it is, so one read transaction is kept for all that is asked meanwhile:
         its locks cost as much as a look-up. It ends before the next write, or the WAL could never start over.
         """
+        if self._looking is None:
+            self._looking = self._connect(LOOK_CACHE_KIB)
+        connection = self._looking
         if self._writing:
-            return self._ask(question)
-        if self._kept is None:
-            self._kept = self._connection()
-            self._kept.execute("BEGIN")
+            return _within_transaction(connection, question)
+        if not connection.in_transaction:
+            connection.execute("BEGIN")
         try:
-            return question(self._kept)
+            return question(connection)
         except BaseException:
             self._end_kept()
             raise
 
     def _end_kept(self) -> None:
-        if self._kept is not None:
-            self._kept.execute("ROLLBACK")
-            self._kept = None
+        if self._looking is not None and self._looking.in_transaction:
+            self._looking.execute("ROLLBACK")
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._connection()
-        connection.execute("BEGIN")
-        try:
-            return question(connection)
-        finally:
-            connection.execute("ROLLBACK")
-
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's own."""
+    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = _connect_for_reading(self.path)
-            self._connections.append(connection)
+            connection = self._local.connection = self._connect(READER_CACHE_KIB)
+        return _within_transaction(connection, question)
+
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = _connect_for_reading(self.path, cache_kib)
+        self._connections.append(connection)
         return connection
 
     async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
@@ -163,13 +160,22 @@ class Projections:
         for connection in (*self._connections, self._write_connection):
             connection.close()
         self._connections.clear()
+        self._looking = None
 
 
-def _connect_for_reading(path: Path) -> sqlite3.Connection:
+def _within_transaction(connection: sqlite3.Connection, question: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return question(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _connect_for_reading(path: Path, cache_kib: int) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")  # questions are about things far apart
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")  # questions are about things far apart
     return connection
 
 

@@ -35,7 +35,7 @@ from projections.instant import InstantState
 from projections.loading import rebuild
 from projections.records import UnknownEvent
 from projections.store import Projections
-from tools import synthetic
+from tools import load, synthetic
 from tools.data import DataFolder, catalogue, open_log
 from tools.failure import Failure
 from tools.figures import Figure
@@ -292,6 +292,8 @@ async def _over_http(large: Ledger, small: Ledger, world: World, seconds: float)
         starts[1].append(of_small.seconds_to_ready)
         figures.append(Figure("start to ready", median(starts[0]), "s", TENTH, median(starts[1])))
         figures += _memory("memory after start", of_large.megabytes(), TENTH, of_small.megabytes())
+        for ledger, server in ((large, of_large), (small, of_small)):
+            await _make_tiles(ledger, server.port)
         figures += await _policies(large, of_large.port, small, of_small.port, seconds)
         figures += await _audit(large, of_large.port, seconds)
         figures += await _stream(large, of_large)
@@ -299,6 +301,15 @@ async def _over_http(large: Ledger, small: Ledger, world: World, seconds: float)
         of_empty = await stack.enter_async_context(service(empty))
         figures.append(await _write(large, of_large.port, of_empty.port, world, seconds))
     return figures
+
+
+async def _make_tiles(ledger: Ledger, port: int) -> None:
+    """Have all Merkle tiles made. After a rebuild the service does so by itself, beside what would be measured."""
+    _say(f"checkpoints of {ledger.folder.folder}")
+    with Progress(len(ledger.heads), "ledgers") as progress:
+        for done, account in enumerate(ledger.heads):
+            progress(done)
+            await load.ask(port, get("/v1/checkpoint", account))
 
 
 def _memory(name: str, megabytes: float | None, compared_with: str, other: float | None) -> list[Figure]:
