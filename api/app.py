@@ -42,7 +42,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 HEALTH: Final = Route(
     method="GET",
     path="/healthz",
-    about="The process answers. Always 200.",
+    about="The process answers. Always 200. HEAD does as well.",
     data=(Healthy,),
     refusals=(AccessDenied,),
 )
@@ -51,7 +51,7 @@ READINESS: Final = Route(
     method="GET",
     path="/readyz",
     about="200 once requests are served, 503 before and after. `read_only` names the accounts, among those in memory, "
-    "that hold events of a newer program, and what was met.",
+    "that hold events of a newer program, and what was met. HEAD does as well.",
     data=(Ready,),
     refusals=(AccessDenied, ServiceUnavailable),
 )
@@ -65,9 +65,10 @@ OPENAPI: Final = Route(
 )
 
 ROUTES: Final = (aws.PRESENT, aws.PAST, HEALTH, READINESS, METRICS, OPENAPI, *native.ROUTES)
-"""All that there is. What is under no path of it is read as AWS's API."""
+"""All that there is. What is under no path of it is answered 404."""
 
 _OF_ITSELF: Final = frozenset(route.path for route in (HEALTH, READINESS, METRICS, OPENAPI))
+_PROBED: Final = frozenset((HEALTH.path, READINESS.path))  # by load balancers, which may send HEAD
 
 
 def build_server(service: Service, default_account: str) -> Connections:
@@ -98,18 +99,21 @@ class Responder:
             path = http.raw_path.partition("?")[0]
             if path in _OF_ITSELF:
                 return await self._of_itself(http, path, request_id)
-            if path.startswith(native.PREFIX):
+            if f"{path}/".startswith(native.PREFIX):
                 return await self._natively(http, path, request_id)
         return await self._as_aws(http, request_id)
 
     async def _as_aws(self, http: web.BaseRequest, request_id: str) -> web.StreamResponse:
-        """A request of AWS's API, answered in XML or, where it asks for that, in the JSON envelope."""
+        """A request of AWS's API, or at a path of nobody's: in XML or, where it asks for that, in the JSON envelope."""
         json = _wants_json(http)
         try:
+            place = aws.find_place(http.raw_path)
+            if place is None:
+                return _nothing(http, request_id, json=json)
             if http.method not in (hdrs.METH_GET, hdrs.METH_POST):
                 return web.Response(status=405, headers={"Allow": "GET, POST", "x-amzn-RequestId": request_id})
             request = await self._request(http, request_id)
-            return await aws.handle(self._service, http, request, json=json)
+            return await aws.handle(self._service, http, request, place, json=json)
         except Exception as error:
             return answers.failure(_known(error, request_id), request_id, json=json, namespace=_namespace(error))
 
@@ -125,8 +129,9 @@ class Responder:
         """What the service says of itself, to whomever and also before it is ready."""
         try:
             check_browser(http)
-            if http.method != hdrs.METH_GET:
-                raise native.not_allowed(http.method, path, hdrs.METH_GET)
+            allowed = (hdrs.METH_GET, hdrs.METH_HEAD) if path in _PROBED else (hdrs.METH_GET,)
+            if http.method not in allowed:
+                raise native.not_allowed(http.method, path, ", ".join(allowed))
             if path == METRICS.path:
                 return answers.answer(self._metrics.text(), CONTENT_TYPE, request_id)
             if path == OPENAPI.path:
@@ -156,6 +161,15 @@ class Responder:
 @cache
 def _document() -> bytes:
     return msgspec.json.encode(openapi.document(ROUTES))
+
+
+def _nothing(http: web.BaseRequest, request_id: str, *, json: bool) -> web.Response:
+    """A path that nobody has is neither the present nor the past, however much it looks like one of them."""
+    check_browser(http)
+    refusal = native.nothing_at(http.method, http.raw_path.partition("?")[0])
+    if json:
+        raise refusal
+    return aws.nothing(http, refusal.message, request_id)
 
 
 def _command_id(http: web.BaseRequest) -> str | None:

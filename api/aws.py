@@ -78,7 +78,20 @@ PAST: Final = Route(
     refusals=(*PRESENT.refusals, InstantIsReadOnly),
 )
 
-_AT = re.compile(r"(?:[a-z]+://[^/]*)?/+(?:a|%61)(?:t|%74)(?:/+([^/]*)(.*))?", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?:[a-z]+://[^/]*)?(?P<past>/+(?:a|%61)(?:t|%74)(?:/+(?P<instant>[^/]*))?)?(?P<rest>(?:/+(?:%23.*)?)?)",
+    re.IGNORECASE,
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where AWS's API is asked: at an instant, or in the present, which is None; and the target without the instant."""
+
+    instant: str | None
+    target: str
+
+
+_ROOT: Final = Place(None, "/")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -96,9 +109,25 @@ class Done(msgspec.Struct, frozen=True):
     basis: Basis | None = None
 
 
-async def read_call(http: web.BaseRequest, path: str, *, json: bool) -> Call | None:
+def find_place(target: str) -> Place | None:
+    """Where a request's target, as it was sent, leads to in AWS's API; None where that is not.
+
+    SDKs send an instant with and without a slash at the end. It may be spelled with further slashes, escapes or the
+    host: what means the past is never done to the present.
+    """
+    if target == "/":
+        return _ROOT
+    path, mark, query = target.partition("?")
+    found = _PLACE.fullmatch(path)
+    if found is None:
+        return None
+    instant = answers.valid(unquote(found["instant"] or "")) if found["past"] else None
+    return Place(instant, f"{found['rest'] or '/'}{mark}{query}")
+
+
+async def read_call(http: web.BaseRequest, target: str, *, json: bool) -> Call | None:
     """What the request asks; None if it names no action. Raises the refusals of an unreadable request."""
-    fields = {} if path == "/" else _fields_of_url(path)
+    fields = {} if target == "/" else _fields_of_url(target)
     body = await read_body(http)
     if not body:
         return _call_of_form(fields, json=json)
@@ -114,23 +143,11 @@ async def read_call(http: web.BaseRequest, path: str, *, json: bool) -> Call | N
             raise MalformedInput(f"Content-Type {other} is not read: {FORM} and application/json are.")
 
 
-def _fields_of_url(path: str) -> dict[str, str]:
+def _fields_of_url(target: str) -> dict[str, str]:
     """The fields in the query string and in a path such as `/%23Action=ListUsers`."""
-    path, _, query = path.partition("?")
+    path, _, query = target.partition("?")
     _, found, in_path = path.partition("/%23")
     return {**read_form(query), **(read_form(in_path) if found else {})}
-
-
-def _instant_in(path: str) -> tuple[str | None, str]:
-    """The instant that the path is of, and the path without it. SDKs send it with and without a slash at the end.
-
-    It may be spelled with further slashes, escapes or the host: what means the past is never done to the present.
-    """
-    at, mark, query = path.partition("?")
-    found = None if at == "/" else _AT.fullmatch(at)
-    if found is None:
-        return None, path
-    return answers.valid(unquote(found[1] or "")), f"{found[2] or '/'}{mark}{query}"
 
 
 def _call_of_form(form: Mapping[str, str], *, json: bool) -> Call | None:
@@ -231,7 +248,7 @@ async def _perform_on_report(service: Service, caller: Caller, action: Start | R
     shown_basis = None if instant is None else basis
     if isinstance(action, Start):
         return Done(action.read(True), basis=shown_basis)
-    content = await service.read_at(caller, action.read, basis)
+    content = await service.read_at(caller, action.read, basis, with_uses=instant is None)
     return Done(action.reply(content, basis.instant), basis=shown_basis)
 
 
@@ -245,14 +262,15 @@ def _read(action: Read | Listing, state: State, query: Query, parameters: Mappin
     return {**about, **action.reply(items), **more}
 
 
-async def handle(service: Service, http: web.BaseRequest, request: Request, *, json: bool) -> web.Response:
-    """Answer a request at `/` or `/at/{instant}/`. Refusals are raised."""
+async def handle(
+    service: Service, http: web.BaseRequest, request: Request, place: Place, *, json: bool
+) -> web.Response:
+    """Answer a request at a place. Refusals are raised."""
     request_id = request.request_id
-    instant, path = _instant_in(http.raw_path)
-    call = await read_call(http, path, json=json)
+    call = await read_call(http, place.target, json=json)
     if call is None:
-        return _no_action(http, request_id, json=json)
-    done = await perform(service, request, call, instant)
+        return _no_action(place, request_id, json=json)
+    done = await perform(service, request, call, place.instant)
     if json:
         return answers.success({**_told(done), **answers.present(done.result)}, request_id)
     response = answers.answer(xml.render(call.operation, done.result, request_id), answers.XML, request_id)
@@ -276,9 +294,20 @@ def _told(done: Done) -> Mapping[str, Any]:
     }
 
 
-def _no_action(http: web.BaseRequest, request_id: str, *, json: bool) -> web.Response:
+def _no_action(place: Place, request_id: str, *, json: bool) -> web.Response:
     if json:
         raise MissingAction("The request must name an Action.")
-    if http.path == "/":
+    if place.instant is None:
         return web.Response(status=302, headers={"Location": PRODUCT_PAGE, "x-amzn-RequestId": request_id})
     return answers.answer(UNKNOWN_OPERATION, answers.XML, request_id, 404)
+
+
+def nothing(http: web.BaseRequest, message: str, request_id: str) -> web.Response:
+    """The answer in XML at a path where nothing is: AWS's one element, or to a call what an SDK shows of the message.
+
+    Never NoSuchEntity, which a client that looks at the past would take for an answer.
+    """
+    if not http.body_exists and "Action" not in http.query:
+        return answers.answer(UNKNOWN_OPERATION, answers.XML, request_id, 404)
+    body = xml.render_error(FAULT_NAMESPACE, "Sender", "UnknownOperationException", message, request_id)
+    return answers.answer(body, answers.XML, request_id, 404)

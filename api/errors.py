@@ -1,9 +1,10 @@
 """From a refusal to what HTTP says of it: the one table of statuses, and the two spellings of a code."""
 
 import re
+import sqlite3
 from functools import cache
 
-from eventstore.log import LogError
+from eventstore.log import DamagedRecord, LogError
 from iam import errors as e
 from iam.errors import IamError
 
@@ -58,8 +59,16 @@ def refusal(code: str, message: str) -> IamError:
 
 def unforeseen(error: Exception) -> IamError:
     """What is answered where something went wrong that is no refusal. The service's log has the traceback."""
+    if isinstance(error, DamagedRecord):
+        place = f"record {error.position} of {error.account}"
+        return e.ServiceUnavailable(f"The ledger cannot be read: {place} is damaged. The service's log says more.")
     if isinstance(error, LogError):
         return e.ServiceUnavailable("The ledger cannot be read: the service's log says why. The call may be repeated.")
+    # Of the projections, as the other files' errors have names; SQLITE_ERROR is a statement that is wrong.
+    if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+        return e.ServiceUnavailable(
+            "The projections cannot be read: the service's log says why. `iam-ledger rebuild` makes them anew."
+        )
     return e.ServiceFailure("The service has failed at this request. Its log says why.")
 
 

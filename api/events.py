@@ -1,5 +1,6 @@
 """The native API's audit history: the account's records, one by one or by what they speak of."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -48,6 +49,7 @@ _FILTERS: Final = (
     Parameter(name="source_ip", meaning="the address that the call came from"),
 )
 
+_POSITION = re.compile("@([0-9]{1,18})")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -156,7 +158,8 @@ async def event(
     """
     which = asked["event"]
     account = request.caller.account
-    row = await service.find_record(account, which)
+    numbered = _POSITION.fullmatch(which)
+    row = await service.find_record(account, which if numbered is None else numbered[1])
     if row is None:
         raise NoSuchEntity(f"There is no event {which} in account {account}.")
     further: dict[str, Any] = {"hash": leaf_hash(row.record).hex()}

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from api.flow import PIECE_BYTES
-from eventstore.log import Log
+from eventstore.log import DamagedRecord, Log
 from eventstore.record import Row, open_envelope
 from iam.errors import ServiceUnavailable
 from projections.accounts import Accounts
@@ -85,7 +85,14 @@ class Followers:
 
     async def _read(self, account: str, after: int) -> Page:
         more = self._accounts.growth(account)  # before reading, or what is written meanwhile would be missed
-        rows = await self._log.read(account, after, RECORDS_PER_PAGE)
+        limit = RECORDS_PER_PAGE
+        try:
+            rows = await self._log.read(account, after, limit)
+        except DamagedRecord as damaged:
+            limit = damaged.position - after - 1  # those before it are told first
+            if not limit:
+                raise
+            rows = await self._log.read(account, after, limit)
         told: list[bytes] = []
         size = 0
         for row in rows:
@@ -93,7 +100,7 @@ class Followers:
                 break
             told.append(_told(row))
             size += len(told[-1])
-        if len(told) < len(rows) or len(rows) == RECORDS_PER_PAGE:
+        if len(told) < len(rows) or len(rows) == limit:
             more = asyncio.Event()
             more.set()
         return Page(b"".join(told), after + len(told), more)

@@ -12,7 +12,6 @@ from eventstore.record import Point, from_microseconds, microseconds
 from iam.errors import ValidationError
 from projections.points import last_point, point_at, position_at
 
-_TIME = "a time with its offset, such as 2026-11-03T14:03:00Z"
 _POSITION = re.compile(r"@([0-9]{1,18})", re.ASCII)
 
 
@@ -21,24 +20,6 @@ class Basis(msgspec.Struct, frozen=True):
 
     position: int
     instant: datetime
-
-
-def parse_time(text: str, name: str) -> datetime:
-    """An RFC 3339 time with its offset, in its usual or its basic form. Raises ValidationError naming the parameter."""
-    return _time(text, name, f"is not {_TIME}")
-
-
-def _time(text: str, name: str, otherwise: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text.replace(" ", "+").upper())
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ValidationError(f"{name}: {text} {otherwise}.")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValidationError(f"{name}: {text} is outside the calendar.") from None
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -51,10 +32,24 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 def parse_instant(text: str, name: str = "at") -> Instant:
-    """An instant. Raises ValidationError, naming the parameter, for what is none."""
+    """An instant: a position, or an RFC 3339 time with its offset, in its usual or its basic form.
+
+    Raises ValidationError, naming the parameter, for what is none.
+    """
     if (numbered := _POSITION.fullmatch(text)) is not None:
         return Instant(text, name, position=int(numbered[1]))
-    return Instant(text, name, at=_time(text, name, f"is neither {_TIME}, nor `@` and a position"))
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+").upper())
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValidationError(
+            f"{name}: {text} is neither a time with its offset, such as 2026-11-03T14:03:00Z, nor `@` and a position."
+        )
+    try:
+        return Instant(text, name, at=at.astimezone(UTC))
+    except OverflowError:
+        raise ValidationError(f"{name}: {text} is outside the calendar.") from None
 
 
 def parse_bound(asked: Mapping[str, str], name: str) -> datetime | int | None:
@@ -100,7 +95,9 @@ def resolve_projected(connection: sqlite3.Connection, account: str, asked: Insta
     if asked is not None and asked.at is not None:
         found = Point(position_at(connection, account, microseconds(asked.at)))
         if asked.at <= now:
-            return basis_of(asked, now, found, found)  # the head does not matter to the past
+            return basis_of(asked, now, found, found)  # the head does not matter to what lies before it
     elif asked is not None and asked.position is not None:
         found = point_at(connection, account, asked.position)
+        if found is not None:
+            return basis_of(asked, now, found, found)
     return basis_of(asked, now, last_point(connection, account), found)

@@ -57,7 +57,12 @@ def _find(method: str, path: str) -> tuple[Route, Handler, Asked]:
             allowed[route.method] = None
     if allowed:
         raise not_allowed(method, path, ", ".join(allowed))
-    raise NoSuchEntity(f"There is nothing at {method} {answers.valid(unquote(path))}.")
+    raise nothing_at(method, path)
+
+
+def nothing_at(method: str, path: str) -> NoSuchEntity:
+    """The refusal of a path where nothing is."""
+    return NoSuchEntity(f"There is nothing at {method} {answers.valid(unquote(path))}.")
 
 
 def not_allowed(method: str, path: str, allowed: str) -> MethodNotAllowed:

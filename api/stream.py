@@ -62,6 +62,7 @@ async def stream(
     head = (await service.log.head(account)).position
     seen = http.headers.get(_LAST_EVENT_ID)
     position = _beginning(begin, head) if seen is None else _seen(seen, head)
+    await service.log.get(account, [position + 1])  # where it is damaged, that is answered, and no stream begins
     response = flow.flowing("text/event-stream", request.request_id)
     response.headers[hdrs.CACHE_CONTROL] = "no-store"
     response.headers[_BUFFERING] = "no"  # nginx would hold events back

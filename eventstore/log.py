@@ -35,8 +35,20 @@ class OutcomeUnknown(LogError):
     """The append may or may not be on disk. Reopen the log and look before writing again."""
 
 
+class DamagedRecord(LogError):
+    """A record that was read is not what was written. Those beside it may be well."""
+
+    def __init__(self, account: str, position: int) -> None:
+        self.account = account
+        self.position = position
+        super().__init__(f"ledger {account}, record {position}: the stored bytes do not have the stored hash")
+
+
 class Log(Protocol):
-    """What a backend offers. Reads never see an append that may still be undone."""
+    """What a backend offers. Reads never see an append that may still be undone.
+
+    A row that is answered has the hash of its bytes; DamagedRecord is raised for one that has not.
+    """
 
     @property
     def path(self) -> Path | None:

@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import aiosqlite
 
-from eventstore.log import DuplicateCommand, LogError, NotWritten, OutcomeUnknown, WrongPosition
-from eventstore.record import EMPTY, Head, Row, head_of
+from eventstore.log import DamagedRecord, DuplicateCommand, LogError, NotWritten, OutcomeUnknown, WrongPosition
+from eventstore.record import EMPTY, Head, Row, leaf_hash
 
 APPLICATION_ID = 0x49414D4C  # "IAML"
 SCHEMA_VERSION = 1
@@ -224,8 +224,9 @@ class SqliteLog:
 
     async def head(self, account: str) -> Head:
         """See Log.head."""
-        last = await self._rows(f"{_SELECT} WHERE account = ? ORDER BY position DESC LIMIT 1", (account,))
-        return head_of(last[0]) if last else EMPTY
+        sql = "SELECT position, recorded_at, hash FROM records WHERE account = ? ORDER BY position DESC LIMIT 1"
+        found = await self._fetch(sql, (account,))
+        return next((Head(position, at, digest.hex()) for position, at, digest in found), EMPTY)
 
     async def position_at(self, account: str, recorded_at: int) -> int:
         """See Log.position_at. One statement that halves: it needs no index by time, and a look-up for each halving."""
@@ -238,7 +239,11 @@ class SqliteLog:
         return [(account, Head(position, at, digest.hex())) for account, position, at, digest in found]
 
     async def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        return [Row(*row) for row in await self._fetch(sql, values)]
+        rows = [Row(*row) for row in await self._fetch(sql, values)]
+        for row in rows:
+            if leaf_hash(row.record) != row.hash:
+                raise DamagedRecord(row.account, row.position)
+        return rows
 
     async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
         await self._readable.wait()

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="iam-ledger", description="IAM state that never forgets.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of the program")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     serve = _verb(verbs, "serve", "serve", "answer AWS clients and auditors over HTTP")
@@ -70,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     _json(diff)
     export = _verb(verbs, "export", "export", "print records for other tools, as many as there are")
     _flag(export, "--account", None, "of this account only; of every account if not given", kind=_account_or_all)
-    _flag(export, "--from", None, "recorded at or after this RFC 3339 time")
-    _flag(export, "--to", None, "recorded at or before this RFC 3339 time")
+    _flag(export, "--from", None, "recorded at or after this instant, an RFC 3339 time or @position")
+    _flag(export, "--to", None, "recorded at or before this instant")
     _flag(export, "--format", "jsonl", "how records are written", choices=("jsonl", "csv", "cloudtrail"))
     backup = _verb(
         verbs, "backup", "backup", "copy the ledger, the secrets and the keys to a new folder DEST, and check the copy"
@@ -90,6 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     _flag(bench, "--data", None, "with --events, the folder that keeps the made ledgers for the next run", kind=Path)
     _json(bench)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that takes longer than all else before a verb begins."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version(parser.prog)}")
+        parser.exit()
 
 
 def _verb(

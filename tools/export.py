@@ -1,21 +1,16 @@
 """`iam-ledger export`: records on standard output, for other tools, as many as there are.
 
-What is exported is what was recorded when the export began. The hash chain is not checked: that is what `verify` is
-for.
+What is exported is what was recorded when the export began. A record whose bytes do not have its hash ends it; the
+chain is not checked: that is what `verify` is for.
 """
 
 import argparse
-import asyncio
-import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from api.instants import parse_time
+from api.instants import Instant, parse_instant
 from eventstore.log import Log, all_heads
 from eventstore.record import Row, microseconds, open_envelope
 from iam.errors import IamError, ValidationError
@@ -23,12 +18,9 @@ from iam.policies import AWS
 from projections.records import UnknownEvent, read_record
 from projections.rows import COLUMNS, csv_line, row_of
 from tools.cloudtrail import cloudtrail_record
-from tools.data import DataFolder, open_log
 from tools.failure import Failure
 from tools.progress import Progress
-from tools.undisturbed import read_undisturbed
-
-T = TypeVar("T")
+from tools.reading import StoredLog
 
 RECORDS_PER_PAGE = 1000
 
@@ -69,17 +61,17 @@ class Span(msgspec.Struct, frozen=True):
 
 def run(options: argparse.Namespace) -> int:
     """Write the records that the flags choose, in order of account and position."""
-    folder = DataFolder(options.data)
-    folder.must_exist()
-    since, until = _time(options, "from"), _time(options, "to")
-    spans = _ask(folder.ledger, lambda log: _spans(log, options.account, since, until))
+    log = StoredLog(options.data)
+    since, until = _bound(options, "from"), _bound(options, "to")
+    with log.damage_is_told():
+        spans = log.ask(lambda opened: _spans(opened, options.account, since, until))
     if options.account and not spans:
         raise Failure(f"account {options.account} has no records")
     if options.format == "cloudtrail":
         spans = [span for span in spans if span.account != AWS]  # what happens there is no call of AWS
     with Progress(sum(span.until - span.after for span in spans)) as progress:
         try:
-            _write(FORMATS[options.format], _rows(folder.ledger, spans), progress)
+            _write(FORMATS[options.format], _rows(log, spans), progress)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -87,61 +79,53 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _time(options: argparse.Namespace, name: str) -> datetime | None:
+def _bound(options: argparse.Namespace, name: str) -> Instant | None:
     text = getattr(options, name)
     try:
-        return None if text is None else parse_time(text, f"--{name}")
+        bound = None if text is None else parse_instant(text, f"--{name}")
     except ValidationError as error:
         raise Failure(error.message) from error
+    if bound is not None and bound.position is not None and not options.account:
+        raise Failure(f"--{name}: {text} is a position in the ledger of one account, which --account must name")
+    return bound
 
 
-async def _spans(log: Log, account: str | None, since: datetime | None, until: datetime | None) -> list[Span]:
-    """What was recorded between two times, both inclusive: of one account that has records, or, unnamed, of all."""
+async def _spans(log: Log, account: str | None, since: Instant | None, until: Instant | None) -> list[Span]:
+    """What was recorded between two instants, both inclusive: of one account that has records, or, unnamed, of all."""
     if not account:
         heads = [(each, head.position) async for each, head in all_heads(log)]
     else:
         heads = [(account, head)] if (head := (await log.head(account)).position) else []
     spans = []
     for each, head in heads:
-        after = 0 if since is None else await log.position_at(each, microseconds(since) - 1)
-        last = head if until is None else await log.position_at(each, microseconds(until))
+        after = 0 if since is None else await _last(log, each, since, before=1)
+        last = head if until is None else min(head, await _last(log, each, until, before=0))
         spans.append(Span(each, after, max(after, last)))
     return spans
 
 
-def _rows(path: Path, spans: list[Span]) -> Iterator[Row]:
+async def _last(log: Log, account: str, bound: Instant, before: int) -> int:
+    """The last position at or before the bound, less `before` positions or microseconds. It may lie ahead."""
+    if bound.at is None:
+        return max(0, (bound.position or 0) - before)
+    return await log.position_at(account, microseconds(bound.at) - before)
+
+
+def _rows(log: StoredLog, spans: list[Span]) -> Iterator[Row]:
     """The rows of the spans, read page by page."""
     for span in spans:
         after = span.after
         while after < span.until:
-            rows = _ask(path, _page(span.account, after, min(RECORDS_PER_PAGE, span.until - after)))
-            if not rows:
-                raise _damaged(path, f"record {after + 1} of ledger {span.account} is missing")
+            with log.damage_is_told():
+                rows = log.ask(_page(span.account, after, min(RECORDS_PER_PAGE, span.until - after)))
+                if not rows:
+                    raise LookupError(f"record {after + 1} of ledger {span.account} is missing")
             yield from rows
             after = rows[-1].position
 
 
 def _page(account: str, after: int, limit: int) -> Callable[[Log], Awaitable[list[Row]]]:
     return lambda log: log.read(account, after, limit)
-
-
-def _ask(path: Path, question: Callable[[Log], Awaitable[T]]) -> T:
-    """Ask the ledger one thing. Each time anew, because a service may begin to write to the file, or end."""
-
-    def read(at_rest: Mapping[Path, bool]) -> T:
-        return asyncio.run(_answer(path, question, at_rest[path]))
-
-    return read_undisturbed([path], read)
-
-
-async def _answer(path: Path, question: Callable[[Log], Awaitable[T]], at_rest: bool) -> T:
-    log = await open_log(path, read_only=True, at_rest=at_rest)
-    try:
-        return await question(log)
-    except sqlite3.Error as error:
-        raise _damaged(path, error) from error
-    finally:
-        await log.close()
 
 
 def _write(format: Format, rows: Iterator[Row], progress: Progress) -> None:
@@ -164,7 +148,3 @@ def _text(format: Format, row: Row) -> bytes:
         raise Failure(f"{error}; a newer version of this program may know it") from error
     except (msgspec.MsgspecError, LookupError, TypeError, ValueError, IamError) as error:
         raise Failure(f"{place} is damaged, see `iam-ledger verify`: {error}") from error
-
-
-def _damaged(path: Path, problem: object) -> Failure:
-    return Failure(f"{path} is damaged, see `iam-ledger verify`: {problem}")

@@ -44,8 +44,10 @@ ANY_ACTION: Final = (ValidationError, MalformedInput)
 
 ELSEWHERE: Final[Mapping[str, str]] = {
     "/v1/{rest}": "Anything else under `/v1`: 404, `NO_SUCH_ENTITY`. A path above with another method, `HEAD` too, is "
-    "405, `METHOD_NOT_ALLOWED`, with the right one in the header `Allow`; so it is at those that stand beside `/v1`.",
-    "/{rest}": "Anything else: read as AWS's API, and 404 if it names no action.",
+    "405, `METHOD_NOT_ALLOWED`, with the right one in the header `Allow`; so it is at those that stand beside `/v1`, "
+    "but for `HEAD` at the two probes.",
+    "/{rest}": "Anything else: 404, and nothing is read or done. In JSON it is `NO_SUCH_ENTITY`; in XML a call gets "
+    "`UnknownOperationException`, which no client takes for an answer, and what is no call AWS's element of that name.",
 }
 
 INTRODUCTION = f"""\

@@ -6,18 +6,16 @@ without records is an empty state.
 
 import argparse
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
-from api.instants import Basis, parse_instant, resolve
-from eventstore.log import Log, LogError
+from api.instants import Basis
+from eventstore.log import Log
 from iam import relations as r
 from iam.attached_policies import attached_to
-from iam.errors import IamError, NoSuchEntity
+from iam.errors import NoSuchEntity
 from iam.groups import GetGroup, ListGroups, list_groups, list_members
 from iam.identities import GROUP, ROLE, Kind
 from iam.instance_profiles import ListInstanceProfiles, list_instance_profiles
@@ -27,24 +25,18 @@ from iam.state import Account, World
 from iam.user_details import UserDetails, inline_policies, user_details
 from iam.users import find_holder
 from projections.loading import no_collection
-from projections.records import UnknownEvent, read_event
-from tools.data import DataFolder, open_log, world_of
+from projections.records import read_event
 from tools.failure import Failure
+from tools.reading import RECORDS_PER_READ, Ledger
 from tools.terminal import print_json
-from tools.undisturbed import read_undisturbed
-
-RECORDS_PER_READ = 5000
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the state, or one user of it."""
-    folder = DataFolder(options.data)
-    folder.must_exist()
-
-    def read(at_rest: Mapping[Any, bool]) -> tuple[Account, Basis]:
-        return asyncio.run(_replay(folder, options.account, options.at, at_rest[folder.ledger]))
-
-    state, basis = read_undisturbed([folder.ledger], read)
+    ledger = Ledger(options.data, options.account)
+    with ledger.damage_is_told():
+        basis, world = ledger.resolve(options.at, "at"), ledger.world
+        state = ledger.ask(lambda log: fold(log, world, ledger.account, basis.position))
     shown: dict[str, Any] = {"account": state.account, "basis": basis}
     if options.user is None:
         shown |= {
@@ -58,22 +50,6 @@ def run(options: argparse.Namespace) -> int:
         shown |= {"user": _user(state, options.user, basis)}
     print_json(msgspec.json.format(msgspec.json.encode(shown), indent=2))
     return 0
-
-
-async def _replay(folder: DataFolder, account: str, at: str | None, at_rest: bool) -> tuple[Account, Basis]:
-    log = await open_log(folder.ledger, read_only=True, at_rest=at_rest)
-    try:
-        instant = None if at is None else parse_instant(at)
-        basis = await resolve(log, account, instant, datetime.now(UTC))
-        return await fold(log, await world_of(log, account), account, basis.position), basis
-    except IamError as error:
-        raise Failure(error.message) from error
-    except UnknownEvent as error:
-        raise Failure(f"{error}; a newer version of this program may know it") from error
-    except (sqlite3.Error, LogError, msgspec.MsgspecError, LookupError) as error:
-        raise Failure(f"{folder.ledger} is damaged, see `iam-ledger verify`: {error}") from error
-    finally:
-        await log.close()
 
 
 async def fold(log: Log, world: World, account: str, position: int) -> Account:

@@ -120,7 +120,8 @@ def _banner(runner: web.ServerRunner, options: argparse.Namespace, seconds: floa
         f"""iam-ledger is ready on {url} after {seconds:.2f} s (data: {where}, account: {options.account})
 
   export AWS_ENDPOINT_URL_IAM={url} AWS_ENDPOINT_URL_STS={url}
-  export AWS_ACCESS_KEY_ID={options.account} AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID={options.account} AWS_SECRET_ACCESS_KEY=any
+  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
   aws iam create-user --user-name alice
 
 No signature is checked: whoever reaches this port is the root user. Ctrl-C ends it.""",

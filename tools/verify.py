@@ -11,6 +11,7 @@ import msgspec
 
 from eventstore import notes
 from eventstore.notes import BadNote, PublicKey, TreeHead
+from eventstore.record import from_microseconds
 from iam.state import World
 from tools.auditing import Continuity, Finding, Report, audit
 from tools.data import DataFolder, catalogue
@@ -135,7 +136,11 @@ def _text_of(flag: str, path: str) -> str:
 
 
 def _json(report: Report) -> str:
-    shown = {"sound": report.sound, **msgspec.to_builtins(report), "note": _limits(report)}
+    heads = {
+        account: {**msgspec.structs.asdict(head), "recorded_at": from_microseconds(head.recorded_at)}
+        for account, head in report.heads.items()
+    }
+    shown = {"sound": report.sound, **msgspec.to_builtins(report), "heads": heads, "note": _limits(report)}
     return msgspec.json.encode(shown).decode()
 
 

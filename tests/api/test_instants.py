@@ -327,13 +327,31 @@ def test_without_an_instant_nothing_is_read_or_done(grown: Account, path: str) -
     assert ask(grown, path, "DeleteUser", UserName="alice").refusal[:2] == (400, "InstantIsReadOnly")
 
 
-def test_a_path_that_only_begins_like_the_past_is_not_the_past(account: Account) -> None:
-    """AWS's API has one path, and answers of the present at any other."""
-    account.query("CreateUser", UserName="alice")
-    for path in ("/attic/@0/", "/@0/at/"):
-        reply = ask(account, path, "ListUsers")
-        assert names(reply) == ["alice"]
+@pytest.mark.parametrize(
+    "path", ["/att/@1", "/at@1", "/a/@1/", "/attic/@0/", "/@1/at/", "/at/@1/users", "/at/@1//x/%23Action=ListUsers"]
+)
+def test_a_path_that_only_looks_like_the_past_is_neither_the_past_nor_the_present(grown: Account, path: str) -> None:
+    """404, and nothing is read or done: whoever wrote it meant the past."""
+    nothing = (404, "UnknownOperationException", f"There is nothing at POST {path.replace('%23', '#')}.")
+    for action in ("ListUsers", "DeleteUser"):
+        reply = ask(grown, path, action, UserName="alice")
+        assert reply.refusal == nothing
         assert "x-iam-ledger-position" not in reply.headers
+    assert names(ask(grown, "/", "ListUsers")) == ["alice", "bob"]
+    assert [event["outcome"] for event in grown.events()] == ["changed", "changed"]
+
+
+def test_boto3_says_that_nothing_is_at_a_mistyped_endpoint(
+    account: Account, client: Callable[..., Any], refused: Callable[..., tuple[int, str, str]]
+) -> None:
+    """By a code that nobody takes for a user who was not there then."""
+    past = client(account, url=f"{account.server.url}/att/@0")
+
+    assert refused(past.get_user, UserName="alice") == (
+        404,
+        "UnknownOperationException",
+        "There is nothing at POST /att/@0.",
+    )
 
 
 def test_a_minute_ahead_is_the_future(account: Account) -> None:

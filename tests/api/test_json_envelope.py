@@ -380,7 +380,21 @@ def test_a_question_that_makes_no_sense_is_refused_by_name(account: Account, ask
 
 
 @pytest.mark.parametrize(
-    "which", ["0", "2", "99999999999999999999", "@1", "x", "01890000-0000-7000-8000-000000000000", "%20", "%C3%A9"]
+    "which",
+    [
+        "0",
+        "2",
+        "99999999999999999999",
+        "@0",
+        "@2",
+        "@",
+        "@1.5",
+        "@@1",
+        "x",
+        "01890000-0000-7000-8000-000000000000",
+        "%20",
+        "%C3%A9",
+    ],
 )
 def test_an_event_that_is_not_there_is_not_found(alice: Account, which: str) -> None:
     """By no position and no id."""
@@ -397,7 +411,10 @@ def test_the_events_of_others_are_not_shown(alice: Account, new_account: Callabl
     assert alice.get(f"/v1/events/{event_id.upper()}").status == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/"), ("GET", "/v1/nothing"), ("POST", "/v1/users")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1"), ("GET", "/v1/"), ("GET", "/v1/nothing"), ("POST", "/v1"), ("POST", "/v1/users")],
+)
 def test_a_native_path_that_is_not_there_is_not_found(account: Account, method: str, path: str) -> None:
     """In the envelope, naming what was asked."""
     reply = account.server.send(method, path, b"" if method == "POST" else None)
@@ -407,8 +424,10 @@ def test_a_native_path_that_is_not_there_is_not_found(account: Account, method: 
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/healthz", "GET"),
-        ("/readyz", "GET"),
+        ("/healthz", "GET, HEAD"),
+        ("/readyz", "GET, HEAD"),
+        ("/metrics", "GET"),
+        ("/openapi.json", "GET"),
         ("/v1/checkpoint", "GET"),
         ("/v1/events?limit=1", "GET"),
         ("/v1/events/stream", "GET"),
@@ -421,8 +440,8 @@ def test_a_native_path_that_is_not_there_is_not_found(account: Account, method: 
     ],
 )
 def test_another_method_is_not_allowed_at_a_path_that_is_there(account: Account, path: str, allowed: str) -> None:
-    """405 with the method that is, in the envelope; HEAD counts, and has no body."""
-    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"} - {allowed}:
+    """405 with those that are, in the envelope; HEAD counts, but for probes, and has no body."""
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"} - {*allowed.split(", ")}:
         reply = account.server.send(method, path, headers={"Authorization": account.authorization})
         assert (reply.status, reply.headers["Allow"]) == (405, allowed)
         assert "x-amzn-RequestId" in reply.headers
@@ -433,6 +452,20 @@ def test_another_method_is_not_allowed_at_a_path_that_is_there(account: Account,
             told = f"{asked} is not for {method}, but for {allowed}."
             assert reply.refusal == (405, "METHOD_NOT_ALLOWED", told)
     assert account.events() == []
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_how_the_service_is_can_be_probed_by_head(account: Account, path: str) -> None:
+    """As load balancers do: with status and headers of a GET, and without a body."""
+    got = account.get(path)
+    head = account.server.send("HEAD", path)
+    assert (head.status, head.headers["Content-Type"]) == (200, got.headers["Content-Type"])
+    assert int(head.headers["Content-Length"]) > 0
+    answer = account.server.send_bytes(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")
+    foreign = account.server.send("HEAD", path, headers={"Host": "example.com"})
+    assert (foreign.status, foreign.body) == (403, b"")
 
 
 def test_a_refused_write_is_on_record_with_what_was_asked(alice: Account) -> None:

@@ -351,9 +351,11 @@ def test_a_proof_leads_from_the_record_to_the_checkpoint(busy: Account, position
 
 
 def test_an_event_is_the_same_by_id_and_by_position(busy: Account) -> None:
-    """With all that is told of it."""
+    """With all that is told of it. A position may be written as an instant has it."""
     by_position = busy.get("/v1/events/11").data
-    assert busy.get(f"/v1/events/{by_position['id']}").data == by_position
+    for which in (by_position["id"], "@11", "%4011", "@0011"):
+        assert busy.get(f"/v1/events/{which}").data == by_position
+    assert busy.get(f"/v1/events/@{by_position['id']}").status == 404
 
 
 def test_what_has_an_id_of_its_own_is_found_by_it(account: Account) -> None:

@@ -154,8 +154,41 @@ def test_without_an_action_the_product_page_is_shown(account: Account) -> None:
 
 def test_without_an_action_other_paths_are_unknown(account: Account) -> None:
     """404 with AWS's one element."""
-    reply = account.get("/other")
-    assert (reply.status, reply.body) == (404, b"<UnknownOperationException/>")
+    for path in ("/other", "/favicon.ico", "/other/?colour=red"):
+        reply = account.get(path)
+        assert (reply.status, reply.body) == (404, b"<UnknownOperationException/>")
+        request_id_of(reply)
+
+
+@pytest.mark.parametrize("path", ["/", "//", "///", "/?colour=red", "//?Version=x", "http://127.0.0.1/", "/%23x=y"])
+def test_a_call_is_read_at_every_spelling_of_the_root(account: Account, path: str) -> None:
+    """With a query string or fields behind an escaped #, with further slashes, or with the host in front."""
+    told = {"Authorization": account.authorization, "Content-Type": "application/x-www-form-urlencoded"}
+    form = urlencode({"Action": "CreateUser", "Version": VERSION, "UserName": "alice"}).encode()
+    assert account.server.send("POST", path, form, told).status == 200
+    assert account.query("GetUser", UserName="alice").status == 200
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/iam/", "/v2/users", "/v1x", "/users/%23Action=ListUsers", "/%41"])
+def test_at_another_path_nothing_is_done(account: Account, path: str) -> None:
+    """404 in the protocol asked for, by any method, whatever the call, and nothing is recorded of it."""
+    fields = {"Action": "CreateUser", "Version": VERSION, "UserName": "alice"}
+    form, query = urlencode(fields).encode(), urlencode(fields)
+    told = {"Authorization": account.authorization, "Content-Type": "application/x-www-form-urlencoded"}
+    there = path.replace("%23", "#").replace("%41", "A")
+    as_json = {**told, "Accept": "application/json"}
+
+    posted = account.server.send("POST", path, form, told)
+    got = account.get(f"{path}?{query}")
+    put = account.server.send("PUT", f"{path}?{query}", headers=told)
+    assert posted.refusal == (404, "UnknownOperationException", f"There is nothing at POST {there}.")
+    assert posted.text("RequestId") == request_id_of(posted)
+    assert got.refusal == (404, "UnknownOperationException", f"There is nothing at GET {there}.")
+    assert put.refusal == (404, "UnknownOperationException", f"There is nothing at PUT {there}.")
+    for method, body in (("POST", form), ("GET", None), ("DELETE", None)):
+        reply = account.server.send(method, f"{path}?{query}", body, as_json)
+        assert reply.refusal == (404, "NO_SUCH_ENTITY", f"There is nothing at {method} {there}.")
+    assert account.events() == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])

@@ -59,12 +59,13 @@ async def ask(service: Service) -> AsyncIterator[Any]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
 
-        async def send(target: str, parameters: dict[str, str] | None = None) -> tuple[int, Any]:
-            method = "GET" if parameters is None else "POST"
+        async def send(target: str, parameters: dict[str, str] | None = None, method: str = "") -> tuple[int, Any]:
+            method = method or ("GET" if parameters is None else "POST")
             async with session.request(method, target, json=parameters) as reply:
                 if reply.status == 503:
                     assert reply.headers["Retry-After"] == "1"
-                return reply.status, msgspec.json.decode(await reply.read())
+                body = await reply.read()
+                return reply.status, msgspec.json.decode(body) if body else None
 
         yield send
     await runner.cleanup()
@@ -180,3 +181,5 @@ async def test_a_service_that_stops_says_so(service: Service, ask: Any) -> None:
     await service.start()
     await service.stop()
     assert await ask("/readyz") == refused("The service is stopping.")
+    assert await ask("/readyz", method="HEAD") == (503, None)
+    assert await ask("/healthz", method="HEAD") == (200, None)

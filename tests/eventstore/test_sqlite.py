@@ -13,8 +13,8 @@ import pytest
 
 from eventstore import sqlite
 from eventstore.chain import BrokenChain, follow
-from eventstore.log import LogError, NotWritten, OutcomeUnknown, read_all
-from eventstore.record import EMPTY, Row, head_of
+from eventstore.log import DamagedRecord, LogError, NotWritten, OutcomeUnknown, read_all
+from eventstore.record import EMPTY, Row, head_of, leaf_hash
 from eventstore.sqlite import ROWS_PER_INSERT, SqliteLog
 
 RowsOf = Callable[..., list[Row]]
@@ -193,15 +193,38 @@ async def test_the_reading_connection_cannot_write(log: SqliteLog, rows_of: Rows
         await log._reader.execute("DELETE FROM records")
 
 
-async def test_what_is_changed_from_outside_is_found(log: SqliteLog, rows_of: RowsOf) -> None:
-    """Whoever drops the triggers in another program can change a record, but not the chain over it."""
-    await log.append(rows_of(3))
+def change(log: SqliteLog, position: int, with_hash: bool) -> None:
+    """What whoever drops the triggers in another program can do to a record."""
     with closing(sqlite3.connect(log.path, isolation_level=None)) as connection:
+        connection.create_function("leaf_hash", 1, leaf_hash)
         connection.execute("DROP TRIGGER records_are_never_changed")
+        changed = "CAST(replace(record, 'alice', 'mallo') AS BLOB)"
         connection.execute(
-            "UPDATE records SET record = CAST(replace(record, 'alice', 'mallo') AS BLOB) WHERE position = 2"
+            f"UPDATE records SET record = {changed}, hash = iif(?, leaf_hash({changed}), hash) WHERE position = ?",
+            (with_hash, position),
         )
-    with pytest.raises(BrokenChain, match="record 2"):
+
+
+async def test_a_record_that_is_changed_from_outside_is_not_answered(log: SqliteLog, rows_of: RowsOf) -> None:
+    """Whatever reads it names it. Those beside it are answered, and what is told without its bytes."""
+    rows = rows_of(3)
+    await log.append(rows)
+    change(log, 2, with_hash=False)
+
+    for reading in (log.read(ALICE), log.get(ALICE, [1, 2]), log.find(ALICE, rows[1].command_id)):
+        with pytest.raises(DamagedRecord, match=f"ledger {ALICE}, record 2: ") as damaged:
+            await reading
+        assert (damaged.value.account, damaged.value.position) == (ALICE, 2)
+    assert [*await log.read(ALICE, 0, 1), *await log.get(ALICE, [3])] == [rows[0], rows[2]]
+    assert await log.head(ALICE) == head_of(rows[2])
+    assert await log.hashes(ALICE) == [row.hash for row in rows]
+
+
+async def test_what_is_changed_from_outside_is_found(log: SqliteLog, rows_of: RowsOf) -> None:
+    """Also where it has a hash that fits: the chain over it cannot be changed in one place."""
+    await log.append(rows_of(3))
+    change(log, 2, with_hash=True)
+    with pytest.raises(BrokenChain, match="record 3"):
         await audited(log)
 
 

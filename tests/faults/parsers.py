@@ -14,6 +14,7 @@ import sys
 import traceback
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from types import FrameType, SimpleNamespace
@@ -30,7 +31,7 @@ from api.caller import unauthenticated
 from api.cursors import cursor_of, read_cursor
 from api.events import EVENTS
 from api.guard import check_browser
-from api.instants import parse_bound, parse_instant, parse_time
+from api.instants import parse_bound, parse_instant
 from api.listings import Listing
 from api.pages import start_of
 from api.parameters import from_form, from_json, read_form, read_json
@@ -115,11 +116,8 @@ def _instant(data: bytes) -> None:
     """A time, a position, and an event id."""
     text = valid(data.decode(errors="surrogateescape"))
     id_time(text)
-    for way in (parse_instant, lambda text: parse_time(text, "at")):
-        try:
-            way(text)
-        except IamError:
-            continue
+    with suppress(IamError):
+        parse_instant(text)
 
 
 def _cursor(data: bytes) -> None:

@@ -18,6 +18,7 @@ import pytest
 from api.actions import IAM, Write
 from api.caller import unauthenticated
 from api.service import Request, Service
+from eventstore.record import leaf_hash
 from iam.quotas import Quotas
 from projections.rows import COLUMNS
 from tools import synthetic
@@ -61,6 +62,7 @@ def stored(folder: Path, condition: str = "true") -> list[bytes]:
 def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection that may change the history."""
     with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        connection.create_function("leaf_hash", 1, leaf_hash)
         connection.execute("DROP TRIGGER records_are_never_changed")
         connection.execute("DROP TRIGGER records_are_never_deleted")
         yield connection
@@ -95,6 +97,38 @@ def test_times_bound_what_is_exported(export: Export, history: Path) -> None:
     assert export("--from", "0001-01-01T00:00:00Z", "--to", "9999-01-01T00:00:00Z") == export()
     assert export("--from", times[5], "--to", times[2]) == b""
     assert export("--to", "2001-01-01T00:00:00Z", "--format", "csv").decode() == ",".join(COLUMNS) + "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "positions"),
+    [
+        (("--from", "@3", "--to", "@6"), [3, 4, 5, 6]),
+        (("--from", "@11"), [11, 12]),
+        (("--to", "@2"), [1, 2]),
+        (("--from", "@0", "--to", "@0001"), [1]),
+        (("--to", "@0"), []),
+        (("--from", "@5", "--to", "@4"), []),
+        (("--from", "@13"), []),
+        (("--from", "@12", "--to", "@999999999999999999"), [12]),
+        (("--from", "0001-01-01T00:00:00Z", "--to", "@2"), [1, 2]),
+        (("--from", "@12", "--to", "9999-01-01T00:00:00Z"), [12]),
+    ],
+)
+def test_positions_bound_what_is_exported_of_an_account(
+    export: Export, history: Path, flags: tuple[str, ...], positions: list[int]
+) -> None:
+    """Both ends are included, as with times, and may lie ahead. The one may be a time and the other a position."""
+    assert [json.loads(line)["position"] for line in export("--account", ACCOUNT, *flags).splitlines()] == positions
+
+
+@pytest.mark.parametrize("flag", ["--from", "--to"])
+def test_a_position_is_of_one_ledger(history: Path, capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    """Each account counts its own, so the account must be named."""
+    assert main(["export", "--data", str(history), flag, "@3"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"iam-ledger export: {flag}: @3 is a position in the ledger of one account, which --account must name\n",
+    )
 
 
 def test_csv_has_a_header_and_a_row_for_each_record(export: Export, history: Path) -> None:
@@ -259,8 +293,8 @@ def test_a_full_disk_is_said_in_a_line(folder: str, request: pytest.FixtureReque
     ("flags", "said"),
     [
         (("--account", "999999999999"), "account 999999999999 has no records"),
-        (("--from", "yesterday"), "--from: yesterday is not a time with its offset"),
-        (("--to", "2026-11-03T14:03:00"), "--to: 2026-11-03T14:03:00 is not a time with its offset"),
+        (("--from", "yesterday"), "--from: yesterday is neither a time with its offset"),
+        (("--to", "2026-11-03T14:03:00"), "--to: 2026-11-03T14:03:00 is neither a time with its offset"),
         (("--data", "nowhere"), "there is no ledger in nowhere"),
     ],
 )
@@ -276,11 +310,24 @@ def test_what_cannot_be_exported_is_said_in_a_line(
     assert said in printed.err
 
 
-@pytest.mark.parametrize("format", ["csv", "cloudtrail"])
+@pytest.mark.parametrize("format", ["jsonl", "csv", "cloudtrail"])
 def test_a_damaged_record_is_said_in_a_line(data: Path, capsys: pytest.CaptureFixture[str], format: str) -> None:
-    """It is named, and so is the verb that tells more."""
+    """It is named, and so is the verb that tells more. It is never told as if it were what was written."""
     with tampering(data) as connection:
-        connection.execute("UPDATE records SET record = x'00' WHERE position = 4")
+        connection.execute("UPDATE records SET record = CAST(replace(record, 'Alice', 'Malice') AS BLOB)")
+
+    assert main(["export", "--data", str(data), "--format", format]) == 1
+    printed = capsys.readouterr()
+    assert f"is damaged, see `iam-ledger verify`: ledger {ACCOUNT}, record 1: the stored bytes" in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Malice" not in printed.out
+
+
+@pytest.mark.parametrize("format", ["csv", "cloudtrail"])
+def test_a_record_that_is_none_is_said_in_a_line(data: Path, capsys: pytest.CaptureFixture[str], format: str) -> None:
+    """Also where somebody gave it a hash that fits."""
+    with tampering(data) as connection:
+        connection.execute("UPDATE records SET record = x'00', hash = leaf_hash(x'00') WHERE position = 4")
 
     assert main(["export", "--data", str(data), "--format", format]) == 1
     assert f"ledger {ACCOUNT}, record 4 is damaged, see `iam-ledger verify`" in capsys.readouterr().err
@@ -301,10 +348,9 @@ def test_missing_records_are_said_in_a_line(
 
 def test_an_event_of_a_newer_program_has_no_call(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is exported as it is stored, but nobody knows which call of AWS it was."""
+    praised = "CAST(replace(CAST(record AS TEXT), 'UserTagged', 'UserPraised') AS BLOB)"
     with tampering(data) as connection:
-        connection.execute(
-            "UPDATE records SET record = CAST(replace(CAST(record AS TEXT), 'UserTagged', 'UserPraised') AS BLOB)"
-        )
+        connection.execute(f"UPDATE records SET record = {praised}, hash = leaf_hash({praised})")
 
     assert main(["export", "--data", str(data), "--format", "csv"]) == 0
     assert "UserPraised" in capsys.readouterr().out

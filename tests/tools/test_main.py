@@ -1,10 +1,12 @@
 """The command from outside: its flags, its refusals, and how `serve` begins and ends."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
@@ -14,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from api import openapi
 from tools.__main__ import _parser, main
 
 WRITES_MAX = 2000
@@ -44,6 +47,17 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     assert "$IAM_LEDGER_" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_program_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one of the package, which is the one that `/openapi.json` and `/metrics` tell."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert capsys.readouterr().out == f"iam-ledger {project['version']}\n"
+    assert openapi.document(())["info"]["version"] == project["version"]
+
+
 @pytest.mark.parametrize(
     ("verb", "name", "value", "expected"),
     [
@@ -64,7 +78,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         ("rebuild", "data", "/srv/iam", Path("/srv/iam")),
         ("export", "account", "111122223333", "111122223333"),
         ("export", "from", "2026-11-03T14:03:00Z", "2026-11-03T14:03:00Z"),
-        ("export", "to", "2026-11-03T14:03:00Z", "2026-11-03T14:03:00Z"),
+        ("export", "to", "@7", "@7"),
         ("export", "format", "csv", "csv"),
         ("bench", "seconds", "0.5", 0.5),
     ],
@@ -170,6 +184,22 @@ def test_a_second_server_on_a_folder_names_the_first(command: Run, data: Path, s
     assert ended.returncode == 1
     assert f"in use by process {server.process.pid}:" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_banner_has_all_that_a_client_needs(data: Path, serve: Serve) -> None:
+    """Endpoints, a key, and the region by both its names: some SDKs read the one, some the other."""
+    server = serve(data)
+    server.process.send_signal(signal.SIGTERM)
+    exported = re.findall(r"(?<= )(AWS_\w+)=(\S+)", server.process.stdout.read())
+
+    assert dict(exported) == {
+        "AWS_ENDPOINT_URL_IAM": f"http://127.0.0.1:{server.port}",
+        "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{server.port}",
+        "AWS_ACCESS_KEY_ID": "123456789012",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])

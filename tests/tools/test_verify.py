@@ -79,6 +79,20 @@ def test_a_sound_folder_passes(data: Path, verify: Verify) -> None:
     assert {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
 
 
+def test_the_heads_are_told_as_their_records_tell_them(data: Path, verify: Verify) -> None:
+    """Position, hash and time, which is written as everywhere else: RFC 3339, and not a number."""
+    _, report = verify(data)
+
+    with closing(sqlite3.connect(data / "ledger.db")) as connection:
+        last = connection.execute(
+            "SELECT account, max(position), record, hash FROM records GROUP BY account"
+        ).fetchall()
+    assert report["heads"] == {
+        account: {"position": position, "recorded_at": json.loads(record)["recorded_at"], "hash": digest.hex()}
+        for account, position, record, digest in last
+    }
+
+
 def test_what_cannot_be_known_is_said(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A person reads a summary, and that a cut tail leaves no trace."""
     assert main(["verify", "--data", str(data)]) == 0
