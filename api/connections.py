@@ -44,6 +44,7 @@ class Connections(web.Server):
     def __init__(self, respond: Respond) -> None:
         super().__init__(self._answer)
         self._respond = respond
+        self.turn = asyncio.Lock()  # to make the next piece of a table: see api/tables.py
         self._large_bodies = 0
         self._open = 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -13,6 +13,8 @@ from api.query_string import number
 from api.routes import ROWS_MAX, ROWS_PER_PAGE, ROWS_PER_PAGE_MAX
 from api.tables import stream_table, table_format
 
+ROWS_AT_ONCE = 100  # of a table: telling them in CSV takes 3 ms, in which nobody else is answered
+
 P = TypeVar("P")  # a place in the order of a list
 
 
@@ -56,7 +58,7 @@ class Listing(Generic[P]):
     async def _all(self, find: Callable[[P | None, int], Awaitable[Page[P]]]) -> AsyncIterator[Any]:
         beyond, left = self.beyond, self._limit
         while left:
-            page = await find(beyond, min(left, ROWS_PER_PAGE_MAX))
+            page = await find(beyond, min(left, ROWS_AT_ONCE))
             for row in page.rows:
                 yield row
             if (beyond := page.next) is None:

@@ -1,5 +1,6 @@
 """Lists of any length as tables: CSV, or JSON line by line, sent while they are read."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api import answers, flow
+from api.connections import connection_of
 from api.instants import Basis
 from projections.rows import csv_line
 
@@ -46,18 +48,26 @@ async def stream_table(
 
     A table has no place for the basis but in its headers.
 
-    Memory does not grow with the table. What fails before the first piece is sent is raised; a failure behind that
-    breaks the connection, so that no part passes for the whole.
+    Memory does not grow with the table. Tables take turns, piece by piece: however many are asked for, no other request
+    waits for more than one. What fails before the first piece is sent is raised; a failure behind that breaks the
+    connection, so that no part passes for the whole.
     """
     response = flow.flowing("text/csv; charset=utf-8" if format == "text/csv" else format, request_id)
     if basis is not None:
         response.headers.update(answers.basis_headers(basis.position, basis.instant))
+    pieces, turn = _pieces(format, columns, rows), connection_of(http).server.turn
     with flow.whole_or_broken(http, response):
-        async for piece in _pieces(format, columns, rows):
+        while (piece := await _next(pieces, turn)) is not None:
             await response.prepare(http)  # at the first piece; then it does nothing
             await flow.send(response, piece)
         await flow.finish(response)
     return response
+
+
+async def _next(pieces: AsyncIterator[bytes], turn: asyncio.Lock) -> bytes | None:
+    """The next piece, once it is this table's turn. Another table's is in a later iteration of the event loop."""
+    async with turn:
+        return await anext(pieces, None)
 
 
 async def _pieces(format: Format, columns: Sequence[str], rows: AsyncIterator[Any]) -> AsyncIterator[bytes]:

@@ -17,13 +17,14 @@ import pytest
 from aiohttp import web
 
 from api import flow
+from api.connections import Connections
 from api.tables import stream_table
 from projections.rows import COLUMNS
 from tests.api.conftest import Account, Reply, Server, next_number
 
 CSV = {"Accept": "text/csv"}
 LINES = {"Accept": "application/x-ndjson"}
-USERS = 1050  # more records than a page has
+USERS = 1050  # more records than a page of JSON has, or than a table takes at once
 FORMULA = '=HYPERLINK("http://evil.example","1,2")'
 
 
@@ -177,7 +178,7 @@ async def ask() -> AsyncIterator[Ask]:
         async def handle(http: web.BaseRequest) -> web.StreamResponse:
             return await stream_table(http, "request", format, ("n", "m"), rows)  # type: ignore[arg-type]
 
-        server = web.Server(handle)
+        server = Connections(handle)
         runner = web.ServerRunner(server, shutdown_timeout=1)
         running.append(runner)
         await runner.setup()
