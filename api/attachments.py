@@ -161,6 +161,7 @@ async def attachments(
     listing = Listing(http, asked, ("attachments", account, arn, asked.get("at")), tuple[int, Carried])
     pinned = None if listing.beyond is None else f"@{listing.beyond[0]}"
     basis = await service.resolve(account, asked.get("at", pinned))
+    await service.caught_up(account, basis.position)  # not in `find`: a table would wait for it in its turn
 
     async def find(beyond: tuple[int, Carried] | None, limit: int) -> Page[tuple[int, Carried]]:
         def carriers(state: InstantState) -> tuple[list[Carrier], bool]:

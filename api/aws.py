@@ -79,7 +79,8 @@ PAST: Final = Route(
 )
 
 _PLACE = re.compile(
-    r"(?:[a-z]+://[^/]*)?(?P<past>/+(?:a|%61)(?:t|%74)(?:/+(?P<instant>[^/]*))?)?(?P<rest>(?:/+(?:%23.*)?)?)",
+    # Slashes are taken all at once: shared out in every way they could be, many of them would take seconds.
+    r"(?:[a-z]+://[^/]*)?(?P<past>/++(?:a|%61)(?:t|%74)(?:/++(?P<instant>[^/]*))?)?(?P<rest>(?:/++(?:%23.*)?)?)",
     re.IGNORECASE,
 )
 

@@ -47,7 +47,7 @@ class DamagedRecord(LogError):
 class Log(Protocol):
     """What a backend offers. Reads never see an append that may still be undone.
 
-    A row that is answered has the hash of its bytes; DamagedRecord is raised for one that has not.
+    A row that `read` or `get` answers has the hash of its bytes; DamagedRecord is raised for one that has not.
     """
 
     @property

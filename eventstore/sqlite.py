@@ -217,10 +217,11 @@ class SqliteLog:
         return [digest for (digest,) in found]
 
     async def find(self, account: str, command_id: str) -> list[Row]:
-        """See Log.find."""
-        return await self._rows(
+        """See Log.find. Not held to their hashes: that a command was recorded is so, whatever became of the bytes."""
+        found = await self._fetch(
             f"{_SELECT} WHERE account = ? AND command_id = ? ORDER BY command_index", (account, command_id)
         )
+        return [Row(*row) for row in found]
 
     async def head(self, account: str) -> Head:
         """See Log.head."""

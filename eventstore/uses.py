@@ -129,7 +129,7 @@ def _open(path: Path | None, kind: type[U]) -> tuple[sqlite3.Connection, dict[st
     if path is not None:
         try:
             return _opened_or_remade(path, kind)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UsesError) as error:
             logger.warning("%s cannot be used, so that uses are forgotten at the end: %s", path, error)
     return _opened(":memory:", kind)
 
@@ -168,7 +168,7 @@ def _damage_told() -> Iterator[None]:
     """Damage shows in many ways, and is raised as UsesError. Other errors pass: the disk or the folder is at fault."""
     try:
         yield
-    except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, MemoryError) as error:
+    except (sqlite3.Error, msgspec.MsgspecError, UnicodeError, MemoryError, RecursionError) as error:
         if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
         raise UsesError(str(error)) from error

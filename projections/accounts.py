@@ -186,10 +186,11 @@ class Accounts:
     async def _verify(self, account: str) -> None:
         """Raises LogError if the ledger has lost what was published of it last: then nothing may be put behind it."""
         loaded = self._loaded.get(account)
-        if loaded is not None and (head := loaded.head).position:
-            rows = await self._log.get(account, [head.position])
-            if not rows or head_of(rows[0]) != head:
-                raise LogError(f"ledger {account}: record {head.position} was published and is not there any more")
+        if loaded is None or not loaded.head.position:
+            return
+        head = loaded.head
+        if await self._log.hashes(account, head.position - 1, 1) != [bytes.fromhex(head.hash)]:
+            raise LogError(f"ledger {account}: record {head.position} was published and is not there any more")
 
     def _grew(self, account: str) -> None:
         """Tell those who wait for it."""

@@ -252,5 +252,4 @@ class Projector:
     async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
         if checkpoint == START:
             return True
-        rows = await self._log.get(account, [checkpoint.position])
-        return bool(rows) and rows[0].hash.hex() == checkpoint.hash
+        return await self._log.hashes(account, checkpoint.position - 1, 1) == [bytes.fromhex(checkpoint.hash)]

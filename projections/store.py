@@ -168,7 +168,8 @@ def _within_transaction(connection: sqlite3.Connection, question: Callable[[sqli
     try:
         return question(connection)
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a disk that fails has ended it
+            connection.execute("ROLLBACK")
 
 
 def _connect_for_reading(path: Path, cache_kib: int) -> sqlite3.Connection:

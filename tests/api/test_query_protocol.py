@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from api.actions import NOT_HERE
+from api.aws import Place, find_place
 
 if TYPE_CHECKING:
     from tests.api.conftest import Account, Reply
@@ -223,6 +224,14 @@ def test_the_caller_is_told_who_it_is(account: Account) -> None:
         f"<ResponseMetadata><RequestId>{request_id_of(reply)}</RequestId></ResponseMetadata>"
         "</GetCallerIdentityResponse>"
     )
+
+
+def test_a_path_of_many_slashes_is_read_in_one_go() -> None:
+    """If they were shared out in every way there is, this test would take hours, and so would a request."""
+    many = "/" * 300_000
+    assert find_place(f"/at{many}x/y") is None
+    assert find_place(f"{many}x") is None
+    assert find_place(many) == Place(None, many)
 
 
 def test_other_actions_of_sts_are_not_there_yet(account: Account) -> None:

@@ -175,7 +175,16 @@ def holding(value: str) -> Callable[[Path], None]:
 
 DAMAGES = [
     *(foreign, garbage, text, cut, of_another_program, of_a_newer_one, without_its_table),
-    *map(holding, ("''", "'{}'", """'{"at": "2026-11-03T14:03:00", "place": "no zone"}'""", "CAST(x'ff' AS TEXT)")),
+    *map(
+        holding,
+        (
+            "''",
+            "'{}'",
+            """'{"at": "2026-11-03T14:03:00", "place": "no zone"}'""",
+            "CAST(x'ff' AS TEXT)",
+            f"'{'[' * 5000}'",
+        ),
+    ),
 ]
 
 
