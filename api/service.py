@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 import os
+import re
 import sqlite3
 from base64 import b32encode
 from collections import Counter
@@ -67,6 +68,7 @@ SECRETS = (  # no record tells of these
 CAUGHT_UP_SECONDS_MAX = 5.0
 CHECK_SECONDS_MAX = 2.0
 
+_SCOPE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -226,7 +228,7 @@ class Service:
     def _note_use(self, key: str, region: str, service: str) -> None:
         at, last = self._clock(), self._uses.latest.get(key)
         if last is None or last.at <= at:  # after the clock was set back, the later time stays
-            self._uses.note(key, Use(at, region or NONE, service or NONE))
+            self._uses.note(key, Use(at, _scope(region), _scope(service)))
 
     async def present(self, caller: Caller) -> State:
         """The caller's account as it is now."""
@@ -499,6 +501,11 @@ def new_id(prefix: str) -> str:
     An access key's has 16.
     """
     return prefix + b32encode(os.urandom(11))[: 16 if prefix == access_keys.ID_PREFIX else 17].decode()
+
+
+def _scope(name: str) -> str:
+    """A region or service as a header names it, if it looks like one: reports tell it to spreadsheets."""
+    return name if _SCOPE.fullmatch(name) else NONE
 
 
 def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
