@@ -163,9 +163,13 @@ async def attachments(
     basis = await service.resolve(account, asked.get("at", pinned))
     await service.caught_up(account, basis.position)  # not in `find`: a table would wait for it in its turn
 
+    carried: list[Carried] = []  # all of it, in order: read by the first `find`, though a table has many pages
+
     async def find(beyond: tuple[int, Carried] | None, limit: int) -> Page[tuple[int, Carried]]:
         def carriers(state: InstantState) -> tuple[list[Carrier], bool]:
-            return _carriers(state, arn, beyond and beyond[1], limit)
+            carried[:] = carried or _carried(state, arn)
+            rest = carried if beyond is None else carried[bisect_right(carried, beyond[1]) :]
+            return [_carrier(state, each) for each in rest[:limit]], len(rest) > limit
 
         found, more = await service.read_at(request.caller, carriers, basis)
         records = await _records(service, account, {position for (position, _, _), _, _ in found})
@@ -219,18 +223,20 @@ def _arn(asked: Mapping[str, str]) -> str:
     return asked["arn"]
 
 
-def _carriers(state: InstantState, arn: str, beyond: Carried | None, limit: int) -> tuple[list[Carrier], bool]:
-    """Who carries the policy, in the order in which they came to, and whether there are more of them."""
+def _carried(state: InstantState, arn: str) -> list[Carried]:
+    """Who carries the policy, in the order in which they came to."""
     if state.world.catalogue.policy(arn) is None:
         find_policy(state, arn)
-    carried = sorted(
+    return sorted(
         (position, via, carrier)
         for relation, (_, via) in _WAYS.items()
         for carrier, _, position in state.entries(relation, arn)
     )
-    rest = carried if beyond is None else carried[bisect_right(carried, beyond) :]
-    found = [(each, _KINDS[each[2][:4]]) for each in rest[:limit]]
-    return [(each, kind, known(state, kind.profiles, each[2])) for each, kind in found], len(rest) > limit
+
+
+def _carrier(state: InstantState, carried: Carried) -> Carrier:
+    kind = _KINDS[carried[2][:4]]
+    return carried, kind, known(state, kind.profiles, carried[2])
 
 
 def _names(names: Sequence[tuple[int, str]], position: int) -> tuple[str, str]:

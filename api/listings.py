@@ -55,12 +55,11 @@ class Listing(Generic[P]):
         page = await find(self.beyond, self._limit)
         return answers.success(tell(page.rows, cursor_of(self._question, page.next)), request_id)
 
-    async def _all(self, find: Callable[[P | None, int], Awaitable[Page[P]]]) -> AsyncIterator[Any]:
+    async def _all(self, find: Callable[[P | None, int], Awaitable[Page[P]]]) -> AsyncIterator[Sequence[Any]]:
         beyond, left = self.beyond, self._limit
         while left:
             page = await find(beyond, min(left, ROWS_AT_ONCE))
-            for row in page.rows:
-                yield row
+            yield page.rows
             if (beyond := page.next) is None:
                 return
             left -= len(page.rows)

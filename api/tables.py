@@ -1,4 +1,4 @@
-"""Lists of any length as tables: CSV, or JSON line by line, sent while they are read."""
+"""Lists of any length as tables: CSV, or JSON line by line, sent while they are read, page by page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,45 +41,51 @@ async def stream_table(
     request_id: str,
     format: Format,
     columns: Sequence[str],
-    rows: AsyncIterator[Any],
+    pages: AsyncIterator[Sequence[Any]],
     basis: Basis | None = None,
 ) -> web.StreamResponse:
-    """Send rows as they come: mappings with all columns, or for JSON lines anything that msgspec encodes.
+    """Send pages of rows as they come. A row is a mapping with all columns, or for JSON lines anything msgspec encodes.
 
     A table has no place for the basis but in its headers.
 
-    Memory does not grow with the table. Tables take turns, piece by piece: however many are asked for, no other request
-    waits for more than one. What fails before the first piece is sent is raised; a failure behind that breaks the
-    connection, so that no part passes for the whole.
+    Memory does not grow with the table. Tables take turns, page by page, also by those that are empty: however many
+    are asked for, no other request waits for more than one page. What fails before anything is sent is raised; a
+    failure behind that breaks the connection, so that no part passes for the whole.
     """
     response = flow.flowing("text/csv; charset=utf-8" if format == "text/csv" else format, request_id)
     if basis is not None:
         response.headers.update(answers.basis_headers(basis.position, basis.instant))
-    pieces, turn = _pieces(format, columns, rows), connection_of(http).server.turn
+    turn = connection_of(http).server.turn
+    texts = _texts(format, columns, pages)
+    piece = bytearray()
     with flow.whole_or_broken(http, response):
-        while (piece := await _next(pieces, turn)) is not None:
-            await response.prepare(http)  # at the first piece; then it does nothing
-            await flow.send(response, piece)
+        while (text := await _next(texts, turn)) is not None:
+            piece += text
+            if len(piece) >= flow.PIECE_BYTES:
+                await response.prepare(http)  # at the first piece; then it does nothing
+                await flow.send(response, bytes(piece))
+                piece.clear()
+        await response.prepare(http)
+        await flow.send(response, bytes(piece))
         await flow.finish(response)
     return response
 
 
-async def _next(pieces: AsyncIterator[bytes], turn: asyncio.Lock) -> bytes | None:
-    """The next piece, once it is this table's turn. Another table's is in a later iteration of the event loop."""
+async def _next(texts: AsyncIterator[bytes], turn: asyncio.Lock) -> bytes | None:
+    """The next page, once it is this table's turn. Another table's is in a later iteration of the event loop."""
     async with turn:
-        return await anext(pieces, None)
+        return await anext(texts, None)
 
 
-async def _pieces(format: Format, columns: Sequence[str], rows: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    """The table, cut into pieces of some size; at least one, which may be empty."""
-    csv = format == "text/csv"
-    gathered = bytearray(_line(columns) if csv else b"")
-    async for row in rows:
-        gathered += _line([row[column] for column in columns]) if csv else _encode(row) + b"\n"
-        if len(gathered) >= flow.PIECE_BYTES:
-            yield bytes(gathered)
-            gathered.clear()
-    yield bytes(gathered)
+async def _texts(format: Format, columns: Sequence[str], pages: AsyncIterator[Sequence[Any]]) -> AsyncIterator[bytes]:
+    """The header, where there is one, and then each page."""
+    if format == "text/csv":
+        yield _line(columns)
+        async for page in pages:
+            yield b"".join([_line([row[column] for column in columns]) for row in page])
+    else:
+        async for page in pages:
+            yield b"".join([_encode(row) + b"\n" for row in page])
 
 
 def _line(values: Sequence[Any]) -> bytes:

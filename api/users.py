@@ -338,16 +338,16 @@ def _origin(record: bytes) -> dict[str, Any]:
     }
 
 
-async def _rows(format: Format, user: User, entries: Iterable[_Entry]) -> AsyncIterator[PolicyRow | dict[str, Any]]:
-    """The policies as rows of a table; as JSON lines they are the entries, each with its user."""
-    for entry in entries:
-        row = PolicyRow(**entry, user_id=user.user_id, user_name=user.user_name)
-        if format != "text/csv":
-            yield row
-            continue
-        through = {} if row.group is None else asdict(row.group)
-        group = {f"group_{name.removeprefix('group_')}": cell for name, cell in through.items()}
-        yield flat({**asdict(row), **group}, POLICY_COLUMNS)
+async def _rows(format: Format, user: User, entries: Iterable[_Entry]) -> AsyncIterator[Sequence[Any]]:
+    """The policies as the one page of a table; as JSON lines they are the entries, each with its user."""
+    rows = [PolicyRow(**entry, user_id=user.user_id, user_name=user.user_name) for entry in entries]
+    yield [_cells(row) for row in rows] if format == "text/csv" else rows
+
+
+def _cells(row: PolicyRow) -> dict[str, Any]:
+    through = {} if row.group is None else asdict(row.group)
+    group = {f"group_{name.removeprefix('group_')}": cell for name, cell in through.items()}
+    return flat({**asdict(row), **group}, POLICY_COLUMNS)
 
 
 def flat(entry: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The contract of a log, and the only four ways an append can end badly.
+"""The contract of a log, and all that can go wrong with one: four ways for an append to end, and damage.
 
 A log keeps ledgers, one per account, each a sequence of rows at positions 1, 2, 3 … without gaps. It knows
 bytes, not what they say. `tests/eventstore/test_log.py` is this contract as a suite; every backend passes it.
@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from eventstore.record import Head, Row
+from eventstore.record import Head, Row, leaf_hash
 
 
 class LogError(Exception):
-    """Base of what an append can answer besides success."""
+    """Base of what a log can answer besides what it was asked for."""
 
 
 class WrongPosition(LogError):
@@ -44,10 +44,17 @@ class DamagedRecord(LogError):
         super().__init__(f"ledger {account}, record {position}: the stored bytes do not have the stored hash")
 
 
+def undamaged(row: Row) -> Row:
+    """The row. Raises DamagedRecord unless it has the hash of its bytes."""
+    if leaf_hash(row.record) != row.hash:
+        raise DamagedRecord(row.account, row.position)
+    return row
+
+
 class Log(Protocol):
     """What a backend offers. Reads never see an append that may still be undone.
 
-    A row that `read` or `get` answers has the hash of its bytes; DamagedRecord is raised for one that has not.
+    The rows that `read` and `get` answer are `undamaged`.
     """
 
     @property
@@ -78,7 +85,7 @@ class Log(Protocol):
         """The hashes of up to `limit` records that follow the position `after`, in order."""
 
     async def find(self, account: str, command_id: str) -> list[Row]:
-        """The rows of one command, in order; empty when it was never recorded."""
+        """The rows of one command, in order, damaged or not; empty when it was never recorded."""
 
     async def head(self, account: str) -> Head:
         """The end of the ledger; EMPTY when nothing was ever written to it."""

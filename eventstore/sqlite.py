@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import aiosqlite
 
-from eventstore.log import DamagedRecord, DuplicateCommand, LogError, NotWritten, OutcomeUnknown, WrongPosition
-from eventstore.record import EMPTY, Head, Row, leaf_hash
+from eventstore.log import DuplicateCommand, LogError, NotWritten, OutcomeUnknown, WrongPosition, undamaged
+from eventstore.record import EMPTY, Head, Row
 
 APPLICATION_ID = 0x49414D4C  # "IAML"
 SCHEMA_VERSION = 1
@@ -217,7 +217,7 @@ class SqliteLog:
         return [digest for (digest,) in found]
 
     async def find(self, account: str, command_id: str) -> list[Row]:
-        """See Log.find. Not held to their hashes: that a command was recorded is so, whatever became of the bytes."""
+        """See Log.find."""
         found = await self._fetch(
             f"{_SELECT} WHERE account = ? AND command_id = ? ORDER BY command_index", (account, command_id)
         )
@@ -240,11 +240,7 @@ class SqliteLog:
         return [(account, Head(position, at, digest.hex())) for account, position, at, digest in found]
 
     async def _rows(self, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        rows = [Row(*row) for row in await self._fetch(sql, values)]
-        for row in rows:
-            if leaf_hash(row.record) != row.hash:
-                raise DamagedRecord(row.account, row.position)
-        return rows
+        return [undamaged(Row(*row)) for row in await self._fetch(sql, values)]
 
     async def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
         await self._readable.wait()

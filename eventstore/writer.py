@@ -22,7 +22,7 @@ import msgspec
 
 from eventstore.attempts import Attempts
 from eventstore.drafts import Answer, Command, Draft, Pending
-from eventstore.log import DuplicateCommand, Log, NotWritten, OutcomeUnknown, WrongPosition
+from eventstore.log import DuplicateCommand, Log, NotWritten, OutcomeUnknown, WrongPosition, undamaged
 from eventstore.record import Attempt, Head, Record, Row, from_microseconds, microseconds
 from eventstore.statistics import Statistics
 
@@ -442,7 +442,7 @@ class Writer(Generic[S, E]):
             rows = await self._log.find(command.account, command.command_id)
         except Exception as error:
             raise Unavailable(f"the log could not be read: {error}") from error
-        records = [self._ledgers.decode(row) for row in rows]
+        records = [self._ledgers.decode(undamaged(row)) for row in rows]
         if not records:
             raise Unavailable("the command was not recorded")
         self._remember(command)

@@ -170,45 +170,46 @@ Ask = Callable[[str, AsyncIterator[Any]], Awaitable[tuple[asyncio.StreamReader, 
 
 @pytest.fixture
 async def ask() -> AsyncIterator[Ask]:
-    """Ask for a table of these rows, of the columns n and m, through a server of its own."""
-    running: list[web.ServerRunner] = []
+    """Ask a server of the test's own for a table of these pages, of the columns n and m."""
     connections: list[asyncio.StreamWriter] = []
+    asked: list[tuple[str, AsyncIterator[Any]]] = []
 
-    async def make(format: str, rows: AsyncIterator[Any]) -> tuple[asyncio.StreamReader, web.Server]:
-        async def handle(http: web.BaseRequest) -> web.StreamResponse:
-            return await stream_table(http, "request", format, ("n", "m"), rows)  # type: ignore[arg-type]
+    async def handle(http: web.BaseRequest) -> web.StreamResponse:
+        format, pages = asked[int(http.path[1:])]
+        return await stream_table(http, "request", format, ("n", "m"), pages)  # type: ignore[arg-type]
 
-        server = Connections(handle)
-        runner = web.ServerRunner(server, shutdown_timeout=1)
-        running.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server = Connections(handle)
+    runner = web.ServerRunner(server, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+
+    async def make(format: str, pages: AsyncIterator[Any]) -> tuple[asyncio.StreamReader, web.Server]:
         reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
         connections.append(writer)
-        writer.write(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        writer.write(b"GET /%d HTTP/1.0\r\nHost: localhost\r\n\r\n" % len(asked))
+        asked.append((format, pages))
         return reader, server
 
     yield make
     for connection in connections:
         connection.transport.abort()
-    for runner in running:
-        await runner.cleanup()
+    await runner.cleanup()
 
 
-async def rows(count: int, last: Any = None) -> AsyncIterator[Any]:
-    """So many rows, and then the last: a row, or what goes wrong."""
+async def pages(count: int, last: Any = None) -> AsyncIterator[Any]:
+    """So many pages of ten rows, and then the last: a row, or what goes wrong."""
     for number in range(count):
-        yield {"m": "x" * 100, "n": number}
+        yield [{"m": "x" * 100, "n": number}] * 10
     if isinstance(last, Exception):
         raise last
     if last is not None:
-        yield last
+        yield [last]
 
 
 async def test_any_value_has_a_place_in_csv(ask: Ask) -> None:
     """Text as it is, the rest as in JSON, nothing for None; columns stand in the order of the header."""
     moment = datetime(2026, 11, 3, 12, tzinfo=UTC)
-    reader, _ = await ask("text/csv", rows(0, {"m": [1, {"a": None}], "n": moment}))
+    reader, _ = await ask("text/csv", pages(0, {"m": [1, {"a": None}], "n": moment}))
     answer = await reader.read()
 
     assert answer.endswith(b'\r\n\r\nn,m\r\n2026-11-03T12:00:00Z,"[1,{""a"":null}]"\r\n')
@@ -219,7 +220,7 @@ async def test_a_table_that_fails_is_not_taken_for_whole(
     ask: Ask, format: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The connection breaks, even where its end would be the end of the answer; the log says why."""
-    reader, _ = await ask(format, rows(5000, RuntimeError("the disk has gone")))
+    reader, _ = await ask(format, pages(500, RuntimeError("the disk has gone")))
 
     with pytest.raises(ConnectionResetError):
         await reader.read()
@@ -227,14 +228,14 @@ async def test_a_table_that_fails_is_not_taken_for_whole(
 
 
 async def test_a_client_that_does_not_read_makes_no_table_grow(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows are taken as the client takes them, and it is dropped when it takes none for a while."""
+    """Pages are taken as the client takes them, and it is dropped when it takes none for a while."""
     monkeypatch.setattr(flow, "STALLED_SECONDS", 0.2)
     taken = count()
 
     async def endless() -> AsyncIterator[Any]:
         while True:
             next(taken)
-            yield {"n": "x" * 10_000, "m": None}
+            yield [{"n": "x" * 10_000, "m": None}]
 
     reader, server = await ask("text/csv", endless())
     for _ in range(500):
@@ -246,3 +247,27 @@ async def test_a_client_that_does_not_read_makes_no_table_grow(ask: Ask, monkeyp
     assert next(taken) < 10_000  # 100 MB, which no buffers between the two hold
     with pytest.raises(ConnectionResetError):
         await reader.read()
+
+
+async def test_tables_take_turns_page_by_page(ask: Ask) -> None:
+    """Only one is at work at a time, and the next one is another: one that finds nothing for long holds up nobody."""
+    order: list[str] = []
+    working: set[str] = set()
+
+    async def endless(name: str, page: list[Any]) -> AsyncIterator[Any]:
+        while len(order) < 60:
+            assert not working
+            working.add(name)
+            order.append(name)
+            await asyncio.sleep(0.001)
+            working.remove(name)
+            yield page
+
+    row = {"n": 1, "m": 2}
+    tables = {"rows": [row], "none": [], "others": [row] * 3}
+    readers = [await ask("application/x-ndjson", endless(name, page)) for name, page in tables.items()]
+    answers = [await reader.read() for reader, _ in readers]
+
+    assert [order.count(name) for name in tables] == pytest.approx([20] * 3, abs=3)
+    assert all(set(order[start : start + 3]) == set(tables) for start in range(10, 55))
+    assert [answer.count(b"\n{") for answer in answers] == [order.count("rows"), 0, 3 * order.count("others")]

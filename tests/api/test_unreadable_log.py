@@ -7,6 +7,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,6 +172,50 @@ def test_an_account_that_cannot_be_folded_says_which_record_is_damaged(
         assert account.query(action, **parameters).refusal == (503, "ServiceUnavailable", why)
         assert account.json(action, **parameters).refusal == (503, "SERVICE_UNAVAILABLE", why)
         assert other.query(action, **parameters).status == 200
+
+
+def test_a_repeat_of_a_damaged_command_fails_alone(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """Whatever is written together with it is written, as the damaged bytes are only looked at to repeat them."""
+    server = start_server(tmp_path / "data")
+    account, other = new_account(server), new_account(server)
+    account.query("CreateUser", {"amz-sdk-invocation-id": "first"}, UserName="alice")
+    other.query("CreateUser", UserName="someone")
+    server.stop()  # so that the log alone knows the command
+    server = start_server(tmp_path / "data")
+    account, other = new_account(server, account.id), new_account(server, other.id)
+    assert account.query("ListUsers").status == 200
+    why = damaged(account, 1, "replace(CAST(record AS TEXT), 'alice', 'malic')")
+
+    with ThreadPoolExecutor(16) as threads:
+        calls = [threads.submit(other.query, "CreateUser", UserName=f"user-{number}") for number in range(40)]
+        repeats = [
+            threads.submit(account.query, "CreateUser", {"amz-sdk-invocation-id": "first"}, UserName="alice")
+            for _ in range(8)
+        ]
+        calls += [threads.submit(account.query, "CreateUser", UserName=f"user-{number}") for number in range(40)]
+
+    assert {repeat.result().refusal for repeat in repeats} == {(503, "ServiceUnavailable", why)}
+    assert {call.result().status for call in calls} == {200}
+
+
+def test_a_damaged_head_keeps_no_service_from_starting(
+    tmp_path: Path, start_server: Callable[..., Server], new_account: Callable[..., Account]
+) -> None:
+    """Its hash tells where the ledger goes on, for its own account, too."""
+    server = start_server(tmp_path / "data")
+    account, other = new_account(server), new_account(server)
+    for name in ("alice", "bob"):
+        account.query("CreateUser", UserName=name)
+    account.get("/v1/users/bob")  # so that the projections know
+    server.stop()
+    damaged(account, 2, "x'00'")
+    server = start_server(tmp_path / "data")
+
+    for caller in (new_account(server, account.id), new_account(server, other.id)):
+        assert caller.query("CreateUser", UserName="carol").status == 200
+        assert caller.get("/v1/users/carol").status == 200
 
 
 def test_projections_that_are_damaged_under_the_running_service_are_no_fault_of_the_caller(

@@ -1,6 +1,9 @@
 """Accounts in memory: loaded when asked for, bounded, and read-only when a newer program wrote to them."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from eventstore.log import LogError
 from eventstore.memory import MemoryLog
 from eventstore.record import Row, leaf_hash
+from eventstore.sqlite import SqliteLog
 from iam import relations as r
 from iam.events.users import UserCreated
 from iam.state import World
@@ -131,3 +135,30 @@ async def test_a_ledger_that_lost_what_was_published_is_not_folded_again(
     with pytest.raises(LogError, match="record 2 was published and is not there any more"):
         await loaded.reload_all()
     assert (await loaded.state(ledger.account))[1].position == 2
+
+
+async def test_a_damaged_head_keeps_no_other_account_from_being_folded_again(
+    new_ledger: Any, projections: Projections, world: World, tmp_path: Path
+) -> None:
+    """As after a failed sync: that the record is there shows by its hash, and the projections know what it says."""
+    sound, broken = new_ledger("111122223333"), new_ledger("444455556666")
+    async with await SqliteLog.open(tmp_path / "ledger.db") as log:
+        for ledger in (sound, broken):
+            create(ledger, "alice")
+            await log.append(ledger.rows)
+            await projections.write(ledger.records, {ledger.account: Checkpoint(1, ledger.rows[0].hash.hex())})
+        loaded = accounts(log, projections, world)
+        for ledger in (sound, broken):
+            await loaded.hold(ledger.account)
+        with closing(sqlite3.connect(log.path)) as connection:
+            connection.execute("DROP TRIGGER records_are_never_changed")
+            connection.execute("UPDATE records SET record = x'00' WHERE account = ?", (broken.account,))
+            connection.commit()
+        await log.reopen()
+
+        await loaded.reload_all()
+
+        for ledger in (sound, broken):
+            state, head = await loaded.state(ledger.account)
+            assert head.position == 1
+            assert [name for name, _ in state.scan(r.USERS, "")] == ["alice"]
