@@ -4,11 +4,14 @@ A log keeps ledgers, one per account, each a sequence of rows at positions 1, 2,
 bytes, not what they say. `tests/eventstore/test_log.py` is this contract as a suite; every backend passes it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from eventstore.record import Head, Row, leaf_hash
+
+STORED_PER_PAGE = 5000
 
 
 class LogError(Exception):
@@ -78,7 +81,8 @@ class Log(Protocol):
     async def stored(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
         """The bytes of up to `limit` records that follow the position `after`, in order and without a gap.
 
-        For those who read much and want the records alone. Raises LogError where one is missing.
+        For those who read much and want the records alone. There are fewer where they are large, none only at the end.
+        Raises LogError where one is missing, or has a line break, which no record has as it was written.
         """
 
     async def hashes(self, account: str, after: int = 0, limit: int = 1000) -> list[bytes]:
@@ -126,3 +130,27 @@ async def read_all(log: Log, account: str, after: int = 0, page: int = 1000) -> 
         for row in rows:
             yield row
         after = rows[-1].position
+
+
+async def read_ahead(log: Log, account: str, until: int) -> AsyncGenerator[list[bytes]]:
+    """The stored bytes of all records up to a position, page by page; while one is used, the next one is read.
+
+    Raises LogError where a record is missing.
+    """
+    after = 0
+
+    def read() -> asyncio.Future[list[bytes]]:
+        return asyncio.ensure_future(log.stored(account, after, min(STORED_PER_PAGE, until - after)))
+
+    reading = read()
+    try:
+        while after < until:
+            if not (records := await reading):
+                raise LogError(f"ledger {account}: records are missing behind position {after}")
+            after += len(records)
+            if after < until:
+                reading = read()
+                await asyncio.sleep(0)  # lets it begin
+            yield records
+    finally:
+        reading.cancel()

@@ -5,10 +5,10 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 
-from eventstore.log import Log, LogError, all_heads
-from eventstore.record import EMPTY, Head, leaf_hash
+from eventstore.log import Log, all_heads, read_ahead
+from eventstore.record import Head, leaf_hash
 from projections.records import UnknownEvent, read_record
 from projections.store import Projections
 from projections.tables import BESIDE, Batch, Checkpoint
@@ -16,7 +16,6 @@ from projections.tables import BESIDE, Batch, Checkpoint
 logger = logging.getLogger(__name__)
 
 RECORDS_PER_BATCH = 10_000
-RECORDS_PER_READ = 5_000
 TURN_SECONDS = 0.0005
 
 
@@ -39,7 +38,7 @@ async def load(log: Log, projections: Projections, progress: Callable[[int], Non
 
 async def _take_all(log: Log, projections: Projections, prefix: str, progress: Callable[[int], None]) -> int:
     loader = _Loader(projections, prefix, progress)
-    with no_collection(), _frequent_turns():
+    with bulk():
         async for account, head in all_heads(log):
             await loader.load(log, account, head)
         await loader.finish()
@@ -47,26 +46,21 @@ async def _take_all(log: Log, projections: Projections, prefix: str, progress: C
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """While a ledger is read, millions of things come and go, none in cycles: to look for these takes a fifth of it."""
-    enabled = gc.isenabled()
+def bulk() -> Iterator[None]:
+    """For as long as whole ledgers are read.
+
+    Millions of things come and go, none in cycles: to look for these takes a fifth of the time. And while one thread is
+    busy with records, those that read and write need their turns at Python's lock, and quick ones.
+    """
+    enabled, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@contextmanager
-def _frequent_turns() -> Iterator[None]:
-    """While one thread is busy with records, the one that writes needs a turn after each statement, and a quick one."""
-    interval = sys.getswitchinterval()
     sys.setswitchinterval(TURN_SECONDS)
     try:
         yield
     finally:
         sys.setswitchinterval(interval)
+        if enabled:
+            gc.enable()
 
 
 class _Loader:
@@ -86,26 +80,26 @@ class _Loader:
 
         Raises LogError where a record is missing.
         """
-        position = EMPTY.position
-        while position < head.position:
-            stored = await log.stored(account, position, min(RECORDS_PER_READ, head.position - position))
-            if not stored:
-                raise LogError(f"ledger {account}: records are missing behind position {position}")
-            if not self._tables.knows_all(account, position + 1):
-                await self._written()  # what has to be looked up may be in there
-            taken = 0
-            try:
-                for record in stored:
-                    self._batch.add(read_record(record))
-                    taken += 1
-            except UnknownEvent as error:
-                logger.error("the account is read-only: %s", error)
-                head = EMPTY  # nothing behind it can be told
-            position += taken
-            if taken:
-                self._reached[account] = Checkpoint(position, leaf_hash(stored[taken - 1]).hex())
-            if len(self._batch) >= RECORDS_PER_BATCH:
-                await self._write()
+        position = 0
+        async with aclosing(read_ahead(log, account, head.position)) as pages:
+            async for stored in pages:
+                if not self._tables.knows_all(account, position + 1):
+                    await self._written()  # what has to be looked up may be in there
+                taken, known = 0, True
+                try:
+                    for record in stored:
+                        self._batch.add(read_record(record))
+                        taken += 1
+                except UnknownEvent as error:
+                    logger.error("the account is read-only: %s", error)
+                    known = False
+                position += taken
+                if taken:
+                    self._reached[account] = Checkpoint(position, leaf_hash(stored[taken - 1]).hex())
+                if len(self._batch) >= RECORDS_PER_BATCH:
+                    await self._write()
+                if not known:
+                    return  # nothing behind it can be told
 
     async def finish(self) -> None:
         """Write what is left."""

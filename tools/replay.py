@@ -5,14 +5,12 @@ without records is an empty state.
 """
 
 import argparse
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from api.instants import Basis
-from eventstore.log import Log
+from eventstore.log import Log, read_ahead
 from iam import relations as r
 from iam.attached_policies import attached_to
 from iam.errors import NoSuchEntity
@@ -24,10 +22,10 @@ from iam.roles import ListRoles, list_roles
 from iam.state import Account, World
 from iam.user_details import UserDetails, inline_policies, user_details
 from iam.users import find_holder
-from projections.loading import no_collection
+from projections.loading import bulk
 from projections.records import read_event
 from tools.failure import Failure
-from tools.reading import RECORDS_PER_READ, Ledger
+from tools.reading import Ledger
 from tools.terminal import print_json
 
 
@@ -53,29 +51,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def fold(log: Log, world: World, account: str, position: int) -> Account:
-    """What the account's records add up to, up to this one. LookupError for records that cannot be."""
+    """What the account's records add up to, up to this one. LookupError for records that cannot be, or LogError."""
     state = Account(account, world)
-    with no_collection():
-        async for records in _ahead(log, account, position):
+    with bulk():
+        async for records in read_ahead(log, account, position):
             for record in records:
                 event = read_event(record)
                 if event is not None:
                     state.apply(event.changes())
     return state
-
-
-async def _ahead(log: Log, account: str, position: int) -> AsyncIterator[list[bytes]]:
-    """The records up to a position, page by page; while one is being folded, the next one is read."""
-    after = 0
-    reading = asyncio.ensure_future(log.stored(account, after, min(RECORDS_PER_READ, position)))
-    try:
-        while records := await reading:
-            after += len(records)
-            reading = asyncio.ensure_future(log.stored(account, after, min(RECORDS_PER_READ, position - after)))
-            await asyncio.sleep(0)  # lets it begin
-            yield records
-    finally:
-        reading.cancel()
 
 
 def _user(state: Account, name: str, basis: Basis) -> UserDetails:

@@ -15,7 +15,7 @@ from eventstore import sqlite
 from eventstore.chain import BrokenChain, follow
 from eventstore.log import DamagedRecord, LogError, NotWritten, OutcomeUnknown, read_all
 from eventstore.record import EMPTY, Row, head_of, leaf_hash
-from eventstore.sqlite import ROWS_PER_INSERT, SqliteLog
+from eventstore.sqlite import ROWS_PER_INSERT, STORED_BYTES, SqliteLog
 
 RowsOf = Callable[..., list[Row]]
 
@@ -218,6 +218,34 @@ async def test_a_record_that_is_changed_from_outside_is_not_answered(log: Sqlite
     assert [*await log.read(ALICE, 0, 1), *await log.get(ALICE, [3])] == [rows[0], rows[2]]
     assert await log.head(ALICE) == head_of(rows[2])
     assert await log.hashes(ALICE) == [row.hash for row in rows]
+
+
+async def test_stored_bytes_with_a_line_break_are_damaged(log: SqliteLog, rows_of: RowsOf) -> None:
+    """As written they have none, so that they cannot be taken for two records."""
+    await log.append(rows_of(3))
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER records_are_never_changed")
+        connection.execute(
+            "UPDATE records SET record = CAST(replace(record, ',', char(10)) AS BLOB) WHERE position = 2"
+        )
+
+    with pytest.raises(LogError, match="records are missing or damaged behind position 1"):
+        await log.stored(ALICE, after=1)
+    assert len(await log.stored(ALICE, limit=1)) == 1
+
+
+async def test_fewer_records_are_read_at_once_where_they_are_large(log: SqliteLog) -> None:
+    """Whoever reads page by page gets all of them; at least one at a time, however large it is."""
+    records = [b'"%s"' % (b"x" * size) for size in (*[STORED_BYTES // 10] * 25, STORED_BYTES + 1, 1)]
+    for position, record in enumerate(records, 1):
+        await log.append([Row(ALICE, position, position, f"command-{position}", 0, record, leaf_hash(record))])
+
+    pages = []
+    while page := await log.stored(ALICE, sum(map(len, pages)), 5000):
+        pages.append(page)
+
+    assert [record for page in pages for record in page] == records
+    assert all(sum(map(len, page)) <= 2 * STORED_BYTES + 1 for page in pages)
 
 
 async def test_what_is_changed_from_outside_is_found(log: SqliteLog, rows_of: RowsOf) -> None:

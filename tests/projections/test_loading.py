@@ -72,7 +72,7 @@ def test_a_load_makes_what_the_records_make_one_by_one(
                     await projections.write([record], {ledger.account: reached})
 
         with monkeypatch.context() as sizes:
-            sizes.setattr(loading, "RECORDS_PER_READ", read)
+            sizes.setattr("eventstore.log.STORED_PER_PAGE", read)
             sizes.setattr(loading, "RECORDS_PER_BATCH", batch)
             assert asyncio.run(made(ledgers, fill)) == asyncio.run(made(ledgers, one_by_one))
 
@@ -89,7 +89,7 @@ async def test_a_rebuild_that_cannot_write_leaves_what_was_there(
     await log.append(ledger.rows)
     await load(log, projections)
     before = await projections.read(contents)
-    monkeypatch.setattr(loading, "RECORDS_PER_READ", 5)
+    monkeypatch.setattr("eventstore.log.STORED_PER_PAGE", 5)
     monkeypatch.setattr(loading, "RECORDS_PER_BATCH", 10)
     write, written = Batch.write, []
 
