@@ -111,7 +111,6 @@ class Policy(msgspec.Struct, frozen=True, gc=False):
     default_version_id: str
     attachment_count: int
     boundary_count: int
-    is_attachable: bool
     created_at: datetime
     updated_at: datetime
     description: str = ""
@@ -163,15 +162,15 @@ def governing_version(state: State, arn: str) -> tuple[str, str] | None:
     return None if version is None else (version_id, version.document)
 
 
-def is_attachable(arn: str) -> bool:
-    """Whether others than AWS's own service-linked roles and sessions may carry the policy."""
+def is_reserved(arn: str) -> bool:
+    """Whether only AWS's own service-linked roles and sessions may carry the policy."""
     parsed = parse_arn(arn)
-    return not (parsed.account == AWS and parsed.resource.removeprefix(POLICY).startswith(RESERVED_PATHS))
+    return parsed.account == AWS and parsed.resource.removeprefix(POLICY).startswith(RESERVED_PATHS)
 
 
 def check_attachable(arn: str, kind: Kind) -> None:
     """Raises PolicyNotAttachable for a policy that AWS keeps for itself."""
-    if not is_attachable(arn):
+    if is_reserved(arn):
         raise PolicyNotAttachable(f"Cannot attach AWS reserved policy to an IAM {kind.noun}.")
 
 
@@ -427,7 +426,6 @@ def _customer_policy(state: State, policy_id: str) -> Policy:
         default_version_id=known(state, r.POLICY_DEFAULT, policy_id),
         attachment_count=attachment_count(state, profile.arn),
         boundary_count=boundary_count(state, profile.arn),
-        is_attachable=True,
         created_at=profile.created_at,
         updated_at=known(state, r.POLICY_LATEST, policy_id).created_at,
         description=profile.description,
@@ -445,7 +443,6 @@ def _aws_policy(state: State, policy: CataloguePolicy) -> Policy:
         default_version_id=policy.default_version_id,
         attachment_count=attachment_count(state, arn),
         boundary_count=boundary_count(state, arn),
-        is_attachable=is_attachable(arn),
         created_at=policy.created_at,
         updated_at=policy.updated_at,
     )

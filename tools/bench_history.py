@@ -28,7 +28,7 @@ from eventstore.record import from_microseconds, open_envelope
 from iam import relations as r
 from iam.attached_policies import ListAttachedUserPolicies, list_attached_policies
 from iam.identities import USER
-from iam.policies import AWS, is_attachable
+from iam.policies import AWS, is_reserved
 from iam.state import State, World
 from iam.user_details import user_details
 from projections.instant import InstantState
@@ -470,7 +470,7 @@ async def _write(ledger: Ledger, port: int, empty_port: int, world: World, secon
     _say("durable writes")
     prefix = f"{WRITER}{uuid.uuid4().hex[:8]}-"  # others than in the run before
     users = [(account, f"{prefix}{number}") for number in range(WRITERS_PER_ACCOUNT) for account in ledger.heads]
-    arns = [policy.arn for policy in world.catalogue.policies() if is_attachable(policy.arn)]
+    arns = [policy.arn for policy in world.catalogue.policies() if not is_reserved(policy.arn)]
     for asked in (port, empty_port):
         creations = (call("CreateUser", account=account, UserName=name) for account, name in users)
         await send(CLIENTS, asked, creations, WARM_UP_SECONDS)

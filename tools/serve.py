@@ -31,6 +31,8 @@ FILES_WANTED = 4096  # descriptors: more than there can be connections, where th
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # nearly all of it goes with its last reference; cycles are rare
 THREAD_SWITCH_SECONDS = 0.005  # the projections' thread computes now and then; requests should not wait for it
 
+_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}  # those that IAM is signed for
+
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
@@ -115,13 +117,14 @@ def _banner(runner: web.ServerRunner, options: argparse.Namespace, seconds: floa
     host, port = runner.addresses[0][:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"
+    region = _REGIONS[options.partition]
     where = "memory: all is forgotten at the end" if options.log else options.data
     print(
         f"""iam-ledger is ready on {url} after {seconds:.2f} s (data: {where}, account: {options.account})
 
   export AWS_ENDPOINT_URL_IAM={url} AWS_ENDPOINT_URL_STS={url}
   export AWS_ACCESS_KEY_ID={options.account} AWS_SECRET_ACCESS_KEY=any
-  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  export AWS_REGION={region} AWS_DEFAULT_REGION={region}
   aws iam create-user --user-name alice
 
 No signature is checked: whoever reaches this port is the root user. Ctrl-C ends it.""",

@@ -214,7 +214,7 @@ def _records(events: int, accounts: int, users: int, chance: _Chance) -> Iterato
     """The catalogue's record, then so many of the accounts, which take turns."""
     world = World(catalogue())
     yield _installed(world, chance)
-    attachable = tuple(policy.arn for policy in world.catalogue.policies() if policies.is_attachable(policy.arn))
+    attachable = tuple(policy.arn for policy in world.catalogue.policies() if not policies.is_reserved(policy.arn))
     chosen = chance.sample(attachable, min(60, len(attachable)))
     lives = [_Life(str(FIRST_ACCOUNT + number), world, users, chosen, chance) for number in range(accounts)]
     gap = SPAN.total_seconds() / events

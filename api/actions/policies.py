@@ -47,7 +47,7 @@ def listed_policy(policy: Policy) -> Reply:
         "DefaultVersionId": policy.default_version_id,
         "AttachmentCount": policy.attachment_count,
         "PermissionsBoundaryUsageCount": policy.boundary_count,
-        "IsAttachable": policy.is_attachable,
+        "IsAttachable": True,  # AWS says so even of those that it keeps for itself
         "CreateDate": policy.created_at,
         "UpdateDate": policy.updated_at,
     }
@@ -69,7 +69,6 @@ def _created(event: PolicyCreated, account: str, partition: str) -> Reply:
         default_version_id="v1",
         attachment_count=0,
         boundary_count=0,
-        is_attachable=True,
         created_at=event.created_at,
         updated_at=event.created_at,
     )

@@ -78,11 +78,13 @@ class Server:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
-        banner = self._process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:([0-9]+)", banner)
+        self.banner = ""
+        while "Ctrl-C ends it" not in self.banner and (line := self._process.stdout.readline()):
+            self.banner += line
+        found = re.search(r"http://127\.0\.0\.1:([0-9]+)", self.banner)
         if found is None:
             self.stop()
-            raise AssertionError(f"the service did not start: {banner}{self.log.read_text()}")
+            raise AssertionError(f"the service did not start: {self.banner}{self.log.read_text()}")
         self.port = int(found[1])
         self.url = f"http://127.0.0.1:{self.port}"
 

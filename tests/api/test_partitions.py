@@ -71,6 +71,18 @@ def test_a_region_tells_its_partition(region: str, partition: str | None) -> Non
     assert partition_of_region(region) == partition
 
 
+@pytest.mark.parametrize("partition", ["aws", *REGIONS])
+def test_the_banner_tells_a_region_of_the_partition(
+    tmp_path: Path, start_server: Callable[..., Server], partition: str
+) -> None:
+    """Whoever follows it is in the partition that was asked for."""
+    banner = start_server(tmp_path / "data", "--partition", partition).banner
+    told = re.search("AWS_REGION=(.+) AWS_DEFAULT_REGION=(.+)", banner)
+
+    assert told is not None
+    assert [partition_of_region(region) for region in told.groups()] == [partition] * 2
+
+
 # Everything about an account
 
 

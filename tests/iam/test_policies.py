@@ -53,6 +53,7 @@ from iam.policies import (
     get_policy,
     get_policy_version,
     install_catalogue,
+    is_reserved,
     list_entities_for_policy,
     list_policies,
     list_policy_tags,
@@ -479,7 +480,6 @@ def test_a_policy_of_the_account_is_shown_whole(given: Callable[..., Any]) -> No
         default_version_id="v1",
         attachment_count=2,
         boundary_count=1,
-        is_attachable=True,
         created_at=BEFORE,
         updated_at=BEFORE,
         description="May look.",
@@ -492,17 +492,15 @@ def test_a_policy_of_aws_is_shown_with_the_account_s_own_counts(given: Callable[
     shown = get_policy(given(ALICE, bound(READ_ONLY)).account, GetPolicy(policy_arn=READ_ONLY))
 
     assert (shown.policy_name, shown.path, shown.default_version_id) == ("ReadOnlyAccess", "/", "v12")
-    assert (shown.attachment_count, shown.boundary_count, shown.is_attachable) == (0, 1, True)
+    assert (shown.attachment_count, shown.boundary_count) == (0, 1)
     assert (shown.description, shown.tags) == ("", ())
 
 
-def test_policies_for_service_linked_roles_are_not_attachable(given: Callable[..., Any]) -> None:
-    """They are shown, and say so; a path of that name in the account is nothing special."""
-    own = "arn:aws:iam::123456789012:policy/aws-service-role/own"
-    account = given(named("own", "/aws-service-role/")).account
-
-    assert not get_policy(account, GetPolicy(policy_arn=RESERVED)).is_attachable
-    assert get_policy(account, GetPolicy(policy_arn=own)).is_attachable
+def test_only_aws_reserves_policies_for_its_own_roles() -> None:
+    """A path of that name in the account is nothing special."""
+    assert is_reserved(RESERVED)
+    assert not is_reserved("arn:aws:iam::123456789012:policy/aws-service-role/own")
+    assert not is_reserved("arn:aws:iam::aws:policy/service-role/AWSLambdaRole")
 
 
 def test_the_update_date_is_that_of_the_newest_version_ever_made(given: Callable[..., Any]) -> None:
