@@ -138,7 +138,7 @@ def _map_writer(mapped: Mapped) -> Write:
 
 
 def _scalar_writer(scalar: Scalar) -> Write:
-    text = _SPELLINGS[scalar.kind] if scalar.name != POLICY_DOCUMENT else _percent_encoded
+    text = _SPELLINGS[scalar.kind] if scalar.name != POLICY_DOCUMENT else percent_encoded
 
     def write(value: Any, opening: str, closing: str, pieces: list[str]) -> None:
         pieces.append(f"{opening}{text(value)}{closing}")
@@ -149,7 +149,7 @@ def _scalar_writer(scalar: Scalar) -> Write:
 _ENCODED = tuple((chr(code), f"%{code:02X}") for code in range(128) if quote(chr(code), safe="-_.~") != chr(code))
 
 
-def _percent_encoded(document: str) -> str:
+def percent_encoded(document: str) -> str:
     """A policy document: AWS percent-encodes all but RFC 3986's unreserved characters.
 
     A report may have megabytes of them, and `quote` takes a tenth of a second for each.

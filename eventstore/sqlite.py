@@ -432,16 +432,25 @@ async def _connect_read_only(path: Path, at_rest: bool) -> aiosqlite.Connection:
     try:
         return await _connect_reader(path, "immutable=1" if at_rest else "mode=ro")
     except sqlite3.OperationalError as error:
+        if is_incomplete(path, error):
+            raise LogError(incomplete(path)) from error
         if _primary(error) not in _NO_FOLDER:
             raise
-    # SQLite reads a WAL file only where it can put an index beside it; a finished copy is read as it lies there.
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size:
-        raise LogError(f"{path} is not complete without {wal.name}: copy both to a folder that can be written to")
     try:
-        return await _connect_reader(path, "immutable=1")
+        return await _connect_reader(path, "immutable=1")  # a finished copy is read as it lies there
     except sqlite3.OperationalError as error:
         raise LogError(f"{path} cannot be read: {error}") from error
+
+
+def is_incomplete(path: Path, error: sqlite3.OperationalError) -> bool:
+    """Whether a file cannot be read whole: SQLite reads a WAL only where it can put an index beside it."""
+    wal = path.with_name(path.name + "-wal")
+    return _primary(error) in _NO_FOLDER and wal.exists() and wal.stat().st_size > 0
+
+
+def incomplete(path: Path) -> str:
+    """What to do about that."""
+    return f"{path} is not complete without {path.name}-wal: copy both to a folder that can be written to"
 
 
 async def _connect_reader(path: Path, options: str = "mode=ro") -> aiosqlite.Connection:

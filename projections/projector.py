@@ -111,8 +111,8 @@ class Projector:
             await self._follow(account, known.pop(account, START), head)
             if head.position // TILE > tiles.get(account, 0):
                 self._grown[account] = head.position
-        for account in known:
-            await self._projections.forget(account)
+        for account, checkpoint in known.items():
+            await self._forget(account, checkpoint)
         self._wake.set()
         return self.remaining
 
@@ -240,7 +240,7 @@ class Projector:
         """Project from the checkpoint to the head, or from the start if the checkpoint is of another ledger."""
         at_head = (checkpoint.position, checkpoint.hash) == (head.position, head.hash)
         if not at_head and not await self._is_on_chain(account, checkpoint):
-            await self._projections.forget(account)
+            await self._forget(account, checkpoint)
             checkpoint = START
         former = self._behind.pop(account, None)
         if former is not None:
@@ -248,6 +248,15 @@ class Projector:
             head = max(head, former.head, key=lambda head: head.position)  # it may have grown meanwhile
         if checkpoint.position < head.position:
             self._behind[account] = _Tail(checkpoint.position + 1, head)
+
+    async def _forget(self, account: str, checkpoint: Checkpoint) -> None:
+        logger.warning(
+            "the projections know record %d of %s, and the ledger does not have it: an older ledger was put in its "
+            "place, or records were removed or changed. The projections of the account are made anew",
+            checkpoint.position,
+            account,
+        )
+        await self._projections.forget(account)
 
     async def _is_on_chain(self, account: str, checkpoint: Checkpoint) -> bool:
         if checkpoint == START:

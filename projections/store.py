@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 7  # raise it when the tables or what is put into them change: an older file is made anew
+SCHEMA_VERSION = 8  # raise it when the tables or what is put into them change: an older file is made anew
 WAL_PAGES = 8_000  # each page is written again when they are copied
 WAL_PAGES_SPARE = 4_000  # what may still be behind when the disk gets full
 WAL_PAGE_BYTES = 4096 + 24

@@ -476,7 +476,9 @@ SELECT e.account, e.position,
        || printf('.%06dZ', e.recorded_at % 1000000) AS recorded_at,
        call.outcome, call.action, nullif(call.type, '') AS type, nullif(call.code, '') AS code,
        user.name AS user, nullif(e.user_name, '') AS user_name,
-       policy.name AS policy_arn, nullif(e.policy_name, '') AS policy_name,
+       policy.name AS policy_arn,
+       coalesce(nullif(e.policy_name, ''), replace(policy.name, rtrim(policy.name, replace(policy.name, '/', '')), ''))
+           AS policy_name,  -- what is behind the last slash of the ARN, where the record itself names none
        caller.actor_id, caller.actor_arn, nullif(caller.access_key_id, '') AS access_key_id, caller.source,
        nullif(caller.source_ip, '') AS source_ip, nullif(caller.user_agent, '') AS user_agent,
        "group".name AS group_id, nullif(e.group_name, '') AS group_name,

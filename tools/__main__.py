@@ -18,7 +18,7 @@ RECORDS_MIN = 1000  # of a history to measure: a tenth of them is measured besid
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns the exit status: 0 done, 1 found wrong or failed, 2 misused, 130 interrupted."""
+    """Run one verb. Returns the exit status: 0 done, 1 found wrong or failed, 2 not understood, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
         run: Callable[[argparse.Namespace], int] = import_module(f"tools.{options.module}").run

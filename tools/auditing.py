@@ -80,6 +80,7 @@ class Report(msgspec.Struct):
     records_behind: int = 0
     differing: int = 0
     differences: list[Finding] = []  # the first few
+    unrecorded: int = 0  # ledgers of which the projections know records that are not there
     secrets: Opened = msgspec.field(default_factory=Opened)
     checkpoint: Continuity | None = None
 
@@ -244,6 +245,7 @@ class _Audit:
                 self._audit_ledger(account, progress)
         for account in sorted(known):
             report.differ(account, "they know this ledger, and there is none")
+            report.unrecorded += 1
 
     def _accounts(self) -> Iterator[str]:
         account = ""
@@ -358,6 +360,7 @@ class _Contents:
             self._report.differ(
                 self._account, f"the checkpoint @{head.position} of the projections is of another ledger"
             )
+            self._report.unrecorded += 1
         else:
             self._differ(chain(self._comparison.conclude(self._fold), self._tiles.conclude()))
         self._compared = head.position
@@ -378,6 +381,7 @@ class _Contents:
         if self._comparison is not None:
             position = self._comparison.checkpoint.position
             self._report.differ(self._account, f"they know record {position}, and there is none")
+            self._report.unrecorded += 1
         if self._compared is not None:
             self._report.records_behind += head.position - self._compared
 

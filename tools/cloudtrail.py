@@ -17,6 +17,7 @@ from botocore.loaders import Loader
 from api.actions import IAM, Write
 from api.aws import IAM as MODEL
 from api.model import Member
+from api.xml import percent_encoded
 from eventstore.record import Actor, Attempt, Record
 from iam.arns import parse_arn
 from iam.events import AnyEvent, Event
@@ -102,6 +103,7 @@ def _plain(value: Any) -> Any:
     return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
 
 
+_TRUST = "AssumeRolePolicyDocument"  # a member of answers
 _IDENTITIES = {"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole"}
 
 
@@ -194,10 +196,17 @@ def _response(event: AnyEvent | None, record: Record[AnyEvent]) -> Any:
 
 
 def _camel(value: Any) -> Any:
-    """The value as CloudTrail spells it: names in lowerCamelCase, no member that is not there, times in seconds."""
+    """The value as CloudTrail spells it: names in lowerCamelCase, no member that is not there, times in seconds.
+
+    An answer has its trust policy percent-encoded. A request has it as it was given, and spells its name otherwise.
+    """
     match value:
         case Mapping():
-            return {_camel_name(name): _camel(member) for name, member in value.items() if member is not None}
+            return {
+                _camel_name(name): percent_encoded(member) if name == _TRUST else _camel(member)
+                for name, member in value.items()
+                if member is not None
+            }
         case list() | tuple():
             return [_camel(member) for member in value]
         case datetime():

@@ -340,7 +340,8 @@ def _commands() -> str:
         "## Command line",
         "",
         "`iam-ledger VERB`, also `python -m tools VERB`. A flag wins over its twin in the environment.",
-        "The exit status is 0 when it went well, 1 when something is wrong or failed, 2 for wrong usage.",
+        "The exit status is 0 when it went well, 1 when something is wrong or failed, 2 where a flag or an argument is "
+        "not known, or lacks its value.",
     ]
     for name, verb in verbs().items():
         lines += ["", f"### iam-ledger {name}", "", verb.description or "", ""]

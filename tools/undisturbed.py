@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from eventstore.sqlite import incomplete, is_incomplete
+from tools.failure import Failure
+
 T = TypeVar("T")
 
 Trace = tuple[tuple[int, int] | None, ...]  # size and time of the file and of its WAL, None where there is none
@@ -35,16 +38,18 @@ def read_undisturbed(paths: Sequence[Path], read: Callable[[Mapping[Path, bool]]
 
 
 def connect(path: Path, *, at_rest: bool) -> sqlite3.Connection:
-    """A connection that cannot write. Raises sqlite3.Error."""
+    """A connection that cannot write. Raises sqlite3.Error; Failure for a file whose WAL nobody can read there."""
     options = "immutable=1" if at_rest else "mode=ro"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
     try:
         connection.executescript(
             "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;"
-            "PRAGMA cell_size_check = ON;"
+            "PRAGMA cell_size_check = ON; PRAGMA user_version;"  # the last one reads the file
         )
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if not at_rest and isinstance(error, sqlite3.OperationalError) and is_incomplete(path, error):
+            raise Failure(incomplete(path)) from error
         raise
     return connection
 

@@ -22,7 +22,8 @@ from tools.undisturbed import read_undisturbed
 
 BYTES_MAX = 1024 * 1024  # of a file with a checkpoint or a key
 CUT_TAIL = (
-    "Records cut off the end of a ledger leave no trace in it: compare its head with one that was kept elsewhere."
+    "Records cut off the end of a ledger leave no trace in it, nor does a ledger that was removed or written anew: "
+    "compare its head with one that was kept elsewhere."
 )
 BEYOND = "Of what was recorded since, and of other ledgers, the checkpoint says nothing."
 OWN_KEY = (
@@ -210,6 +211,11 @@ def _verdict(report: Report) -> str:
         return "The ledger is not shown to continue the one of the checkpoint."
     if report.secrets.lost:
         return "The ledger is sound, the secrets are not: take `secrets.db` and `keys/secrets` from a backup."
+    if report.unrecorded:
+        return (
+            "The projections know records that the ledger does not have: either an older ledger was put in its place, "
+            "or records were removed or changed. Keep `projections.db`: what is made anew tells no more of it."
+        )
     if report.differing:
         return "The ledger is sound, the projections are not: `iam-ledger rebuild` makes them anew."
     return "All is sound."

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eventstore.record import Attempt
+from eventstore.record import Attempt, open_envelope
 from iam.events import Event
 from iam.events.account import (
     AccountAliasCreated,
@@ -70,6 +70,8 @@ from iam.events.users import (
 from iam.relations import Tag
 from projections import tables
 from projections.intervals import node
+from projections.rows import COLUMNS as CSV_COLUMNS
+from projections.rows import row_of
 from projections.tables import Checkpoint, Tables
 
 ACCOUNT = "111122223333"
@@ -605,6 +607,21 @@ def test_events_say_who_did_what_to_whom(views: sqlite3.Connection) -> None:
         *("ghost", None, None, *root),
     )
     assert rows(views, "SELECT access_key_id, source_ip, user_agent FROM events LIMIT 1") == [(None, None, None)]
+
+
+def test_events_name_what_a_row_of_csv_names(views: sqlite3.Connection, ledger: Any) -> None:
+    """Also where the record has a policy's ARN alone: one who looks for a name finds the ends, too, and attempts."""
+    parameters = {"user_name": "ghost", "policy_arn": OPS}
+    ledger.add(attempt=Attempt(parameters=parameters, code="NoSuchEntity", message="none"), action="AttachUserPolicy")
+    Tables(views).take(ledger.records[-1:], {ACCOUNT: Checkpoint(len(ledger.records), "")})
+    told = ("user_name", "policy_name", "policy_arn", "group_name", "role_name")
+    expected = [dict(zip(CSV_COLUMNS, row_of(open_envelope(row)), strict=True)) for row in ledger.rows]
+
+    found = rows(views, f"SELECT {', '.join(told)} FROM events WHERE account = ? ORDER BY position", ACCOUNT)
+
+    assert found == [tuple(row[column] for column in told) for row in expected]
+    assert found[10] == ("alice", "AdministratorAccess", ADMIN, None, None)
+    assert found[-1] == ("ghost", "ops", OPS, None, None)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -17,6 +17,7 @@ from iam.errors import IamError
 from iam.events import AnyEvent, Event
 from iam.events.account import AccountPropertyPut, OrganizationsFeaturesSet
 from iam.events.policies import CatalogueInstalled
+from iam.events.roles import RoleCreated
 from iam.events.users import UserPolicyAttached
 from iam.state import Account, World
 from tools.cloudtrail import call_of, cloudtrail_record, exception_name
@@ -77,6 +78,17 @@ def attempt(**fields: Any) -> dict[str, Any]:
     """What CloudTrail makes of a call that changed nothing."""
     tried = Attempt(parameters={"user_name": "bob", "tags": [{"key": "a", "value": "b"}]}, **fields)
     return record(None, outcome="refused" if tried.code else "unchanged", attempt=tried, action="TagUser")
+
+
+def test_a_trust_policy_is_percent_encoded_in_the_answer_alone() -> None:
+    """As CloudTrail has it: raw in what was asked."""
+    document = '{"Version":"2012-10-17","Statement":[]}'
+    event = RoleCreated(role_id="AROAX", role_name="ci", path="/", assume_role_policy_document=document, created_at=AT)
+    made = record(event, action="CreateRole")
+
+    assert made["requestParameters"]["assumeRolePolicyDocument"] == document
+    shown = made["responseElements"]["role"]["assumeRolePolicyDocument"]
+    assert shown == "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D"
 
 
 def test_every_event_has_a_call() -> None:

@@ -3,11 +3,13 @@
 import json
 import random
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -238,6 +240,52 @@ def test_changed_projections_are_found(data: Path, verify: Verify, statement: st
 
     assert (status, report["broken"]) == (1, [])
     assert report["differing"] >= len(report["differences"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM records WHERE account = '123456789012' AND position > 9",
+        "DELETE FROM records WHERE account = '123456789012'",
+        "UPDATE records SET record = CAST(replace(CAST(record AS TEXT), 'alice', 'malic') AS BLOB),"
+        " hash = leaf_hash(CAST(replace(CAST(record AS TEXT), 'alice', 'malic') AS BLOB))"
+        " WHERE account = '123456789012' AND position = (SELECT max(position) FROM records WHERE account <> 'aws')",
+    ],
+    ids=["cut", "removed", "written anew"],
+)
+def test_projections_of_records_that_are_gone_are_evidence(
+    data: Path, verify: Verify, capsys: pytest.CaptureFixture[str], statement: str
+) -> None:
+    """The ledger itself may be whole. Nobody is told to make the projections anew, which would be the end of it."""
+    with tampering(data / "ledger.db") as ledger:
+        ledger.create_function("leaf_hash", 1, leaf_hash)
+        ledger.execute(statement)
+
+    status, report = verify(data)
+    assert (status, report["sound"], report["broken"], report["unrecorded"]) == (1, False, [], 1)
+    assert main(["verify", "--data", str(data)]) == 1
+    told = capsys.readouterr().out
+    assert "The projections know records that the ledger does not have" in told.splitlines()[-1]
+    assert "rebuild" not in told
+
+
+def test_a_copy_that_nobody_can_read_there_is_not_called_broken(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], serve: Callable[..., Any]
+) -> None:
+    """Records in the WAL cannot be read where no file may be made: that is the folder's fault, and it is said."""
+    body = b'{"Action":"CreateUser","UserName":"zoe"}'
+    asked = Request(f"http://127.0.0.1:{serve(data).port}/", body, {"Content-Type": "application/json"})
+    with urlopen(asked, timeout=20) as answer:
+        assert answer.status == 200
+    shutil.copytree(data, tmp_path / "copy")
+    for name in ("ledger.db-shm", "projections.db-shm"):
+        (tmp_path / "copy" / name).unlink(missing_ok=True)
+        (tmp_path / "copy" / name).symlink_to(tmp_path / "nowhere" / "at all")
+
+    assert main(["verify", "--data", str(tmp_path / "copy")]) == 1
+    out, err = capsys.readouterr()
+    assert "BROKEN" not in out
+    assert "is not complete without ledger.db-wal: copy both to a folder that can be written to" in err
 
 
 def test_projections_behind_the_ledger_are_no_error(data: Path, verify: Verify) -> None:
