@@ -6,6 +6,7 @@ fold in memory, the history in `projections.db` and a state at any instant are o
 through one interface. Identity is the unique id; names are entries like any other, and have a history too.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -40,10 +41,15 @@ class RoleProfile(msgspec.Struct, frozen=True, gc=False):
     max_session_duration: int = 3600  # seconds
 
 
-class TrustPolicy(msgspec.Struct, frozen=True, gc=False):
-    """Who may assume a role; the document character for character as given."""
+class TrustPolicy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Who may assume a role; the document character for character as given.
+
+    `principals` are the users and roles of the account that it names as principals: what it calls each, by ARN or id,
+    and the id of whom that meant when it was written. Without one, a name is just what is written.
+    """
 
     document: str
+    principals: Mapping[str, str] = {}
 
 
 class InstanceProfile(msgspec.Struct, frozen=True, gc=False):

@@ -23,7 +23,7 @@ from iam.events.roles import (
 from iam.identities import ROLE, SERVICE_ROLE_PATH
 from iam.state import State, known
 from iam.tags import ListThingTags, Tagged, TagThing, UntagThing, check_tag_keys, tags_of
-from iam.trust_documents import check_trust
+from iam.trust_documents import check_trust, is_again, shown_trust
 
 SESSION_SECONDS = 3600
 
@@ -90,7 +90,7 @@ def role_at(state: State, role_id: str) -> Role:
         profile.path,
         ROLE.arn(state, role_id),
         profile.created_at,
-        known(state, r.ROLE_TRUST, role_id).document,
+        shown_trust(state, known(state, r.ROLE_TRUST, role_id)),
         profile.description,
         profile.max_session_duration,
         tags_of(state, r.ROLE_TAGS, role_id),
@@ -131,7 +131,7 @@ def create_role(state: State, command: CreateRole, moment: Moment) -> list[Event
     if command.permissions_boundary:
         check_form(command.permissions_boundary)
     ROLE.check_free(state, command.role_name)
-    check_trust(state, command.assume_role_policy_document)
+    principals = check_trust(state, command.assume_role_policy_document)
     check_number(state)
     if command.permissions_boundary:
         check_policy(state, command.permissions_boundary, ROLE)
@@ -146,6 +146,7 @@ def create_role(state: State, command: CreateRole, moment: Moment) -> list[Event
             max_session_duration=command.max_session_duration,
             tags=command.tags,
             permissions_boundary=command.permissions_boundary,
+            principals=principals,
         )
     ]
 
@@ -190,7 +191,7 @@ def update_role_description(state: State, command: UpdateRoleDescription, moment
             role_name=profile.role_name,
             path=profile.path,
             created_at=profile.created_at,
-            assume_role_policy_document=known(state, r.ROLE_TRUST, role_id).document,
+            assume_role_policy_document=shown_trust(state, known(state, r.ROLE_TRUST, role_id)),
             description=command.description,
             max_session_duration=profile.max_session_duration,
         )
@@ -200,13 +201,18 @@ def update_role_description(state: State, command: UpdateRoleDescription, moment
 def update_assume_role_policy(state: State, command: UpdateAssumeRolePolicy, moment: Moment) -> list[Event]:
     """Let another trust policy say who may assume the role.
 
-    The one that it has is not checked again: whom it names may have another name by now, or be gone.
+    The one that it has is not checked again as GetRole shows it: whom it names may be gone. The same text is another
+    policy where it means somebody else by now.
     """
     role_id = ROLE.find_modifiable(state, command.role_name)
-    if known(state, r.ROLE_TRUST, role_id).document == command.policy_document:
+    if is_again(state, known(state, r.ROLE_TRUST, role_id), command.policy_document):
         return []
-    check_trust(state, command.policy_document)
-    return [AssumeRolePolicyUpdated(**ROLE.told(state, role_id), policy_document=command.policy_document)]
+    principals = check_trust(state, command.policy_document)
+    return [
+        AssumeRolePolicyUpdated(
+            **ROLE.told(state, role_id), policy_document=command.policy_document, principals=principals
+        )
+    ]
 
 
 def delete_role(state: State, command: DeleteRole, moment: Moment) -> list[Event]:

@@ -4,11 +4,14 @@ AWS reads them with another parser than identity policies, which has messages of
 is no JSON, for actions and for Resource; reported by users are those for principals; the others, and the order in
 which faults are looked for, are likely: others who asked AWS found them so, and the same parser says the like of S3's
 bucket policies. Whatever is not known to be refused is accepted.
+
+A user or role of the same account that a trust policy names as principal is meant for good: the policy follows it to
+another name or path, and means nobody else once it is gone. AWS's documentation says so.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,8 +21,8 @@ from iam import relations as r
 from iam.arns import parse_arn
 from iam.document_grammar import OPERATORS
 from iam.documents import PARTITIONS, counted_size
-from iam.errors import IamError, LimitExceeded, MalformedPolicyDocument
-from iam.identities import ROLE, USER
+from iam.errors import LimitExceeded, MalformedPolicyDocument
+from iam.identities import ROLE, USER, Kind
 from iam.state import State
 
 JSON = "This policy contains invalid Json"
@@ -64,17 +67,82 @@ _PROVIDER = re.compile(r"arn:[a-z-]+:iam::[0-9]{12}:(?:saml|oidc)-provider/[!-~]
 _UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]+")
 
 
-def check_trust(state: State, document: str) -> None:
-    """Raise MalformedPolicyDocument for the first fault of a trust policy, or LimitExceeded for its size.
+def check_trust(state: State, document: str) -> dict[str, str]:
+    """The users and roles of the account that a trust policy names as principals: what it calls each, and whose id.
 
-    A user or role of the account that it names must exist; those of other accounts nobody here can know.
+    Raises MalformedPolicyDocument for its first fault, or LimitExceeded for its size. A user or role of the account
+    that it names must exist; those of other accounts nobody here can know.
     """
-    for statement in _statements(document):
+    statements = _statements(document)
+    for statement in statements:
         for kind, name in _principals(statement["Principal"]):
             _check_principal(state, kind, name)
     quota = state.world.quotas.assume_role_policy_size
     if counted_size(document) > quota:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {quota}")
+    return _meant(state, statements)
+
+
+def shown_trust(state: State, trust: r.TrustPolicy) -> str:
+    """The trust policy as it is shown now: its principals by the ARN that they have now, or by id once they are gone.
+
+    Character for character as written where none is called otherwise; else the JSON is written anew.
+    """
+    calls = {name: _name_of(state, id_) for name, id_ in trust.principals.items()}
+    if all(name == now for name, now in calls.items()):
+        return trust.document
+    policy = json.loads(trust.document)
+    for statement in _listed(policy["Statement"]):
+        principal = statement["Principal"]
+        match principal.get("AWS"):
+            case str(name):
+                principal["AWS"] = calls.get(name, name)
+            case list(names):
+                principal["AWS"] = [calls.get(name, name) for name in names]
+    return json.dumps(policy, separators=(",", ":"))
+
+
+def is_again(state: State, trust: r.TrustPolicy, document: str) -> bool:
+    """Whether the document is that of the trust policy, as written or as shown, and means the same users and roles.
+
+    As it is shown it may name somebody who is gone. Raises MalformedPolicyDocument for a text that was accepted once
+    and is not any more.
+    """
+    shown = shown_trust(state, trust)
+    if document not in (trust.document, shown):
+        return False
+    meant = _meant(state, _statements(document))
+    return meant == trust.principals or (document == shown and set(meant.values()) <= set(trust.principals.values()))
+
+
+def _meant(state: State, statements: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The principals of the statements that are users or roles of the account now, each with its id."""
+    principals = (each for statement in statements for each in _principals(statement["Principal"]))
+    found = ((name, _id_of(state, name)) for kind, name in principals if kind == "AWS")
+    return {name: id_ for name, id_ in found if id_ is not None}
+
+
+def _id_of(state: State, name: str) -> str | None:
+    """The id of the user or role of the account that has this ARN or unique id."""
+    if _UNIQUE_ID.fullmatch(name):
+        return None if _kind_of(state, name) is None else name
+    found = _IDENTITY.fullmatch(name)
+    if found is None or found[1] != state.account:
+        return None
+    kind = USER if found[2].startswith("user/") else ROLE
+    id_ = state.get(kind.names, "", name.rpartition("/")[2].lower())
+    return id_ if id_ is not None and kind.arn(state, id_) == name else None
+
+
+def _name_of(state: State, id_: str) -> str:
+    """The ARN that the user or role of this id has, or the id if it is gone."""
+    kind = _kind_of(state, id_)
+    return id_ if kind is None else kind.arn(state, id_)
+
+
+def _kind_of(state: State, id_: str) -> Kind | None:
+    """The kind of the user or role that has this id, if there is one."""
+    return next((kind for kind in (USER, ROLE) if state.get(kind.profiles, id_) is not None), None)
 
 
 def _statements(document: str) -> list[dict[str, Any]]:
@@ -222,21 +290,13 @@ def _is_account(name: str) -> bool:
 
 def _is_identity(state: State, name: str) -> bool:
     """Whether this is a user, role, session or root user, by ARN or unique id, that can exist."""
-    if _UNIQUE_ID.fullmatch(name):
-        return state.get(r.USER, name) is not None or state.get(r.ROLE, name) is not None
-    if _SESSION.fullmatch(name):
+    if _SESSION.fullmatch(name) or _id_of(state, name) is not None:
         return True
     found = _IDENTITY.fullmatch(name)
     if found is None or parse_arn(name).partition not in PARTITIONS:
         return False
     account, resource = found.groups()
-    if account != state.account or resource == "root":
-        return True
-    kind = USER if resource.startswith("user/") else ROLE
-    try:
-        return kind.arn(state, kind.find(state, resource.rpartition("/")[2])) == name
-    except IamError:
-        return False
+    return account != state.account or resource == "root"
 
 
 def _listed(element: Any) -> list[Any]:

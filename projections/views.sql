@@ -258,6 +258,7 @@ CREATE VIEW role_policies AS
 SELECT account, role_id, role_name, kind, policy_name, policy_arn, document, valid_from, since
 FROM role_policies_history WHERE valid_to IS NULL;
 
+-- Documents as they were given. AWS's API shows users and roles in them as they are called at the instant.
 CREATE VIEW role_trust_policies_history AS
 SELECT account, owner AS role_id, document, valid_from, since, valid_to, until
 FROM entries_history WHERE relation = 'role_trust';

@@ -44,12 +44,13 @@ def document(number: int) -> str:
     return f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
 
 
-def trust(number: int) -> str:
+def trust(number: int, principal: str = "*") -> str:
     """A valid trust policy, different for each number."""
-    statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"*"}}}}'
+    statement = f'{{"Sid":"S{number}","Effect":"Allow","Action":"sts:AssumeRole","Principal":{{"AWS":"{principal}"}}}}'
     return f'{{"Version":"2012-10-17","Statement":[{statement}]}}'
 
 
+TRUSTED = ("*", *(f"arn:aws:iam::{ACCOUNT}:{name}" for name in ("user/alice", "user/Bob", "user/eng/alice", "role/ci")))
 TAG_KEYS = (("team",), ("Team",), ("cost",), ("Team", "cost"))
 VALUES: Mapping[str, Sequence[Any]] = {
     "user_name": (*NAMES, "ALICE", "bob"),
@@ -68,7 +69,7 @@ VALUES: Mapping[str, Sequence[Any]] = {
     "policy_arn": ARNS,
     "permissions_boundary": ARNS,
     "policy_document": tuple(map(document, range(6))),
-    "assume_role_policy_document": tuple(map(trust, range(4))),
+    "assume_role_policy_document": tuple(trust(*each) for each in enumerate(TRUSTED)),
     "version_id": ("v1", "v2", "v3"),
     "set_as_default": (False, True),
     "access_key_id": tuple(f"AKIA{number:017}" for number in range(1, 10)),

@@ -1,6 +1,6 @@
 """What can happen to roles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from iam import relations as r
@@ -13,7 +13,10 @@ def _profile(event: "RoleCreated | RoleUpdated | RoleDescriptionUpdated") -> r.R
 
 
 class RoleCreated(Event, frozen=True, gc=False, kw_only=True, tag="RoleCreated"):
-    """A role exists, under an id that no other role ever had or will have."""
+    """A role exists, under an id that no other role ever had or will have.
+
+    `principals` are the users and roles of the account that the trust policy names: what it calls each, and whose id.
+    """
 
     role_id: str
     role_name: str
@@ -24,11 +27,13 @@ class RoleCreated(Event, frozen=True, gc=False, kw_only=True, tag="RoleCreated")
     max_session_duration: int = 3600
     tags: tuple[Tag, ...] = ()
     permissions_boundary: str | None = None
+    principals: Mapping[str, str] = {}
 
     def changes(self) -> Iterator[Change]:
+        trust = r.TrustPolicy(self.assume_role_policy_document, self.principals)
         yield begin(r.ROLES, "", self.role_name.lower(), self.role_id)
         yield begin(r.ROLE, self.role_id, "", _profile(self))
-        yield begin(r.ROLE_TRUST, self.role_id, "", r.TrustPolicy(self.assume_role_policy_document))
+        yield begin(r.ROLE_TRUST, self.role_id, "", trust)
         for tag in self.tags:
             yield begin(r.ROLE_TAGS, self.role_id, tag.key.lower(), tag)
         if self.permissions_boundary:
@@ -66,14 +71,15 @@ class RoleDescriptionUpdated(Event, frozen=True, gc=False, kw_only=True, tag="Ro
 
 
 class AssumeRolePolicyUpdated(Event, frozen=True, gc=False, kw_only=True, tag="AssumeRolePolicyUpdated"):
-    """Another trust policy says who may assume the role."""
+    """Another trust policy says who may assume the role. `principals` are as in `RoleCreated`."""
 
     role_id: str
     role_name: str
     policy_document: str
+    principals: Mapping[str, str] = {}
 
     def changes(self) -> Iterator[Change]:
-        yield put(r.ROLE_TRUST, self.role_id, "", r.TrustPolicy(self.policy_document))
+        yield put(r.ROLE_TRUST, self.role_id, "", r.TrustPolicy(self.policy_document, self.principals))
 
 
 class RoleDeleted(Event, frozen=True, gc=False, kw_only=True, tag="RoleDeleted"):

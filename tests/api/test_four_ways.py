@@ -218,6 +218,7 @@ def origins_of_native_api(asked: Asked, instant: str, arns: Iterable[str]) -> Pi
 
 
 EFFECTIVE = "effective_user_policies_history"
+TRUST_ENTRIES = "(SELECT * FROM entries_history WHERE relation = 'role_trust')"
 HOLDS_AT_POSITION = "account = ? AND valid_from <= ? AND (valid_to > ? OR valid_to IS NULL)"
 HOLDS_AT_TIME = "account = ? AND since <= ? AND (until > ? OR until IS NULL)"
 
@@ -263,8 +264,10 @@ def picture_of_views(connection: sqlite3.Connection, account: str, at: int | str
         users[user_id]["login"] = bool(reset)
     for role_id, description, session in rows("role_id, description, max_session_duration", "roles_history"):
         roles[role_id] |= {"description": description, "session": session}
+    meant = dict(rows("owner, value ->> 'principals'", TRUST_ENTRIES))
     for role_id, document in rows("role_id, document", "role_trust_policies_history"):
-        roles[role_id]["trust"] = document
+        principals = json.loads(meant[role_id] or "{}")
+        roles[role_id]["trust"] = as_shown(document, principals, identities, account)
     profiles: Picture = {}
     columns = "instance_profile_id, instance_profile_name, created_at"
     for id_, name, created_at in rows(columns, "instance_profiles_history"):
@@ -287,6 +290,18 @@ def picture_of_views(connection: sqlite3.Connection, account: str, at: int | str
     }
     holders = holders_of(identities, policies)
     return {**identities, "policies": policies, "profiles": profiles, "holders": holders}, origins
+
+
+def as_shown(document: str, principals: Mapping[str, str], identities: Mapping[str, Picture], account: str) -> str:
+    """A trust policy with those whom it meant when it was written called as they are now, or by id if they are gone."""
+    for name, id_ in principals.items():
+        called = [
+            f"arn:aws:iam::{account}:{noun.lower()}{found[id_]['path']}{found[id_]['name']}"
+            for noun, found in identities.items()
+            if id_ in found
+        ]
+        document = document.replace(f'"{name}"', f'"{(called or [id_])[0]}"')
+    return document
 
 
 def holders_of(identities: Mapping[str, Picture], policies: Picture) -> Picture:
@@ -334,7 +349,8 @@ def origins_of(identities: Mapping[str, Picture], policies: Picture, began: Mapp
 class Model:
     """The records added up, one event after the other."""
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
+    def __init__(self, account: str, records: list[dict[str, Any]]) -> None:
+        self._account = account
         self.identities: dict[str, Picture] = {noun: {} for noun in NOUNS}
         self.policies: Picture = {}
         self.profiles: Picture = {}
@@ -345,7 +361,11 @@ class Model:
 
     def picture(self) -> tuple[Picture, Picture]:
         """The picture, and where things began."""
-        told = {"policies": self.policies, "profiles": self.profiles}
+        roles = {
+            role_id: {**role, "trust": as_shown(*role["trust"], self.identities, self._account)}
+            for role_id, role in self.identities["Role"].items()
+        }
+        told = {"Role": roles, "policies": self.policies, "profiles": self.profiles}
         told["holders"] = holders_of(self.identities, self.policies)
         return {**self.identities, **told}, origins_of(self.identities, self.policies, self._began)
 
@@ -356,7 +376,8 @@ class Model:
         elif kind.startswith(("AccessKey", "LoginProfile")):
             self._take_of_credential(kind, self.identities["User"][event["user_id"]], event)
         elif kind == "AssumeRolePolicyUpdated":
-            self.identities["Role"][event["role_id"]]["trust"] = event["policy_document"]
+            trust = (event["policy_document"], event.get("principals", {}))
+            self.identities["Role"][event["role_id"]]["trust"] = trust
         elif kind == "InstanceProfileCreated":
             made = {"name": event["instance_profile_name"], "created_at": event["created_at"], "roles": set()}
             self.profiles[event["instance_profile_id"]] = made
@@ -424,7 +445,8 @@ class Model:
         if noun == "User":
             return {**made, "keys": {}, "login": None}
         description, session = event.get("description", ""), event.get("max_session_duration", HOUR)
-        return {**made, "description": description, "session": session, "trust": event["assume_role_policy_document"]}
+        trust = (event["assume_role_policy_document"], event.get("principals", {}))
+        return {**made, "description": description, "session": session, "trust": trust}
 
     def _take_of_credential(self, kind: str, user: Picture, event: dict[str, Any]) -> None:
         match kind:
@@ -519,7 +541,7 @@ def test_four_ways_to_ask_about_the_past_agree(
             for instant, (position, time) in instants(records, places).items():
                 answer = asked.call(f"/at/{instant}/", "ListUsers")
                 assert answer["basis"]["position"] == position, instant
-                picture, origins = Model(records[:position]).picture()
+                picture, origins = Model(account.id, records[:position]).picture()
                 arns = (*AWS_OWN, *(policy["arn"] for policy in picture["policies"].values()))
 
                 assert picture_of_aws_api(asked, instant) == picture

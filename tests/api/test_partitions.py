@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from lives import AS, Noun, nouns
@@ -178,7 +179,7 @@ def within(partition: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 def masked(reply: Reply, account: str, partition: str) -> tuple[int, str]:
     """An answer without what is another one in each account, and with ARNs of `aws` if all were of the partition."""
-    body = reply.body.decode()
+    body = unquote(reply.body.decode())  # as documents are quoted
     if partition != "aws":
         assert "arn:aws:" not in body
     body = body.replace(f"arn:{partition}:", "arn:aws:").replace(account, "ACCOUNT")

@@ -245,6 +245,66 @@ def test_a_principal_must_be_there_when_it_is_trusted(iam: Any, account: Account
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=trusting)
 
 
+def test_a_trust_policy_follows_those_whom_it_names(
+    iam: Any, account: Account, client: Callable[..., Any], refused: Refused
+) -> None:
+    """Through a new name and a deletion, in every read, now and at each instant; the record has it as it was given."""
+    arn = f"arn:aws:iam::{account.id}:"
+
+    def trusting(*names: str) -> dict[str, Any]:
+        return {"Statement": {"Effect": "Allow", "Principal": {"AWS": list(names)}, "Action": "sts:AssumeRole"}}
+
+    def shown(at: str = "") -> list[Any]:
+        asked = client(account, url=f"{account.server.url}{at}")
+        role = asked.get_role(RoleName="r")["Role"]
+        [listed] = [each for each in asked.list_roles()["Roles"] if each["RoleName"] == "r"]
+        [profile] = asked.list_instance_profiles_for_role(RoleName="r")["InstanceProfiles"]
+        [detail] = [
+            each for each in asked.get_account_authorization_details()["RoleDetailList"] if each["RoleName"] == "r"
+        ]
+        [inner] = detail["InstanceProfileList"]
+        told = [role, listed, *profile["Roles"], detail, *inner["Roles"]]
+        assert all(each["AssumeRolePolicyDocument"] == role["AssumeRolePolicyDocument"] for each in told)
+        return role["AssumeRolePolicyDocument"]["Statement"]["Principal"]["AWS"]
+
+    user_id = iam.create_user(UserName="alice")["User"]["UserId"]
+    iam.create_role(RoleName="helper", AssumeRolePolicyDocument=TRUST)
+    both = json.dumps(trusting(f"{arn}user/alice", f"{arn}role/helper", account.id))
+    created = iam.create_role(RoleName="r", AssumeRolePolicyDocument=both)["Role"]
+    assert created["AssumeRolePolicyDocument"] == json.loads(both)
+    iam.create_instance_profile(InstanceProfileName="p")
+    iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="r")
+    expected = {5: shown()}
+    iam.update_user(UserName="alice", NewUserName="bob", NewPath="/eng/")
+    expected[6] = shown()
+    iam.create_user(UserName="alice")
+    iam.delete_user(UserName="bob")
+    expected[8] = shown()
+    gone = iam.get_role(RoleName="r")["Role"]["AssumeRolePolicyDocument"]
+    answered = iam.update_role_description(RoleName="r", Description="Trusts.")["Role"]["AssumeRolePolicyDocument"]
+
+    others = [f"{arn}role/helper", account.id]
+    assert list(expected.values()) == [
+        [f"{arn}user/alice", *others],
+        [f"{arn}user/eng/bob", *others],
+        [user_id, *others],
+    ]
+    assert answered == gone
+    assert {position: shown(f"/at/@{position}") for position in expected} == expected
+    assert account.events(action="CreateRole", role="r")[0]["event"]["assume_role_policy_document"] == both
+
+    as_shown = account.json("GetRole", RoleName="r").data["Role"]["AssumeRolePolicyDocument"]
+    assert account.json("UpdateAssumeRolePolicy", RoleName="r", PolicyDocument=as_shown).data["outcome"] == "unchanged"
+    named = json.dumps(trusting(user_id))
+    assert refused(iam.update_assume_role_policy, RoleName="r", PolicyDocument=named) == (
+        400,
+        "MalformedPolicyDocument",
+        f'Invalid principal in policy: "AWS":"{user_id}"',
+    )
+    iam.update_assume_role_policy(RoleName="r", PolicyDocument=both)
+    assert shown() == [f"{arn}user/alice", *others]
+
+
 def test_roles_carry_policies_and_a_boundary_as_users_do(reader: Any, account: Account) -> None:
     """Attached, inline, bounded; each shows where the others of its kind show."""
     reader.attach_role_policy(RoleName="reader", PolicyArn=ADMIN)

@@ -110,7 +110,7 @@ QUOTAS = Quotas(
     groups_per_account=2,
     roles_per_account=2,
     instance_profiles_per_account=2,
-    assume_role_policy_size=140,
+    assume_role_policy_size=150,
     groups_per_user=1,
     policies_per_account=2,
     policies_per_user=2,
@@ -132,7 +132,13 @@ QUOTAS = Quotas(
 ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 LARGE = ALLOW.replace('"*"}', f'"arn:aws:s3:::{"x" * 99}"}}')
 TRUST = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}}'
-TRUSTS = (TRUST, TRUST.replace("Allow", "Deny"), TRUST.replace("*", "arn:aws:iam::123456789012:user/alice"), ALLOW)
+TRUSTS = (
+    TRUST,
+    TRUST.replace("Allow", "Deny"),
+    *(TRUST.replace("*", f"arn:aws:iam::123456789012:{name}") for name in ("user/alice", "user/team/bob")),
+    *(TRUST.replace("*", name) for name in ("arn:aws:iam::123456789012:role/deployer", "AIDA2", "AROA1")),
+    ALLOW,
+)
 DOCUMENTS = (ALLOW, ALLOW.replace("Allow", "Deny"), ALLOW.replace(",", ",\n"), LARGE, "{")
 AWS_ARNS = (
     "arn:aws:iam::aws:policy/AdministratorAccess",
@@ -480,6 +486,35 @@ class Model:
         self.identities: dict[str, dict[str, dict[str, Any]]] = {kind.noun: {} for kind in KINDS}
         self.users, self.groups, self.roles = self.identities.values()  # by name in lower case
         self.policies: dict[str, dict[str, Any]] = {}  # by ARN
+        self.made: list[dict[str, Any]] = []  # users and roles, those that are gone too
+
+    def make(self, kind: str, prefix: str, identity: dict[str, Any]) -> dict[str, Any]:
+        """A user or role that gets the next id."""
+        number = sum(each["id"].startswith(prefix) for each in self.made) + 1
+        self.made.append(identity | {"id": f"{prefix}{number}", "kind": kind})
+        return self.made[-1]
+
+    def is_there(self, identity: dict[str, Any]) -> bool:
+        return any(identity is each for each in (*self.users.values(), *self.roles.values()))
+
+    def called(self, identity: dict[str, Any]) -> str:
+        """What a user or role is called as a principal."""
+        if not self.is_there(identity):
+            return str(identity["id"])
+        return f"arn:aws:iam::123456789012:{identity['kind']}{identity['path']}{identity['name']}"
+
+    def trusted(self, document: str) -> tuple[str, dict[str, Any] | None]:
+        """A trust policy, which names one principal, and the user or role whom that means now."""
+        name = self.principal(document)
+        there = [each for each in self.made if self.is_there(each) and name in (each["id"], self.called(each))]
+        return document, there[0] if there else None
+
+    def principal(self, document: str) -> str:
+        return str(msgspec.json.decode(document)["Statement"]["Principal"]["AWS"])
+
+    def trust(self, document: str, meant: dict[str, Any] | None) -> str:
+        """A trust policy as it is shown: with what whom it means is called by now."""
+        return document if meant is None else document.replace(self.principal(document), self.called(meant))
 
     def identity(self, command: Any) -> dict[str, Any]:
         return self.identities[command.kind.noun][command.kind.name_in(command).lower()]
@@ -497,7 +532,7 @@ class Model:
             case CreateUser():
                 user = {"name": command.user_name, "path": command.path, "attached": set(), "inline": {}}
                 user |= {"tags": spelled(command.tags), "boundary": command.permissions_boundary}
-                self.users[command.user_name.lower()] = user
+                self.users[command.user_name.lower()] = self.make("user", "AIDA", user)
             case UpdateUser():
                 user = self.users.pop(command.user_name.lower())
                 user["name"] = command.new_user_name or user["name"]
@@ -550,8 +585,9 @@ class Model:
             case CreateRole():
                 role = {"name": command.role_name, "path": command.path, "attached": set(), "inline": {}}
                 role |= {"tags": spelled(command.tags), "boundary": command.permissions_boundary}
-                role |= {"description": command.description, "trust": command.assume_role_policy_document}
-                self.roles[command.role_name.lower()] = {**role, "session": command.max_session_duration}
+                role |= {"description": command.description, "session": command.max_session_duration}
+                role["trust"] = self.trusted(command.assume_role_policy_document)
+                self.roles[command.role_name.lower()] = self.make("role", "AROA", role)
             case UpdateRole():
                 if command.description is not None:
                     role["description"] = command.description
@@ -560,7 +596,8 @@ class Model:
             case UpdateRoleDescription():
                 role["description"] = command.description
             case UpdateAssumeRolePolicy():
-                role["trust"] = command.policy_document
+                if command.policy_document != self.trust(*role["trust"]):
+                    role["trust"] = self.trusted(command.policy_document)
             case DeleteRole():
                 del self.roles[command.role_name.lower()]
 
@@ -635,7 +672,7 @@ def assert_like(state: State, model: Model) -> None:
     for role in model.roles.values():
         said = get_role(state, GetRole(role_name=role["name"]))
         assert (said.description, said.max_session_duration) == (role["description"], role["session"])
-        assert said.assume_role_policy_document == role["trust"]
+        assert said.assume_role_policy_document == model.trust(*role["trust"])
         assert {(tag.key, tag.value) for tag in said.tags} == set(role["tags"].values())
         assert len(role["tags"]) <= QUOTAS.tags_per_resource
     for group in model.groups.values():

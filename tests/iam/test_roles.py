@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from iam.attached_policies import AttachRolePolicy, DetachRolePolicy
@@ -242,18 +243,141 @@ def test_another_trust_policy_takes_the_place_of_the_first(given: Callable[..., 
     )
 
 
-@pytest.mark.parametrize("change", [UpdateUser(user_name="alice", new_user_name="bob"), DeleteUser(user_name="alice")])
-def test_a_trust_policy_can_be_put_back_when_the_user_it_names_is_called_otherwise(
-    given: Callable[..., Any], change: Command
-) -> None:
-    """Or is gone: nothing changes. Another one that names that user is refused."""
-    trust = TRUST.replace('"Service":"ec2.amazonaws.com"', '"AWS":"arn:aws:iam::123456789012:user/alice"')
-    account = given(CreateUser(user_name="alice"), role("a", trust=trust), change)
+# Whom a trust policy names
 
-    account.when(update_assume_role_policy, UpdateAssumeRolePolicy(role_name="a", policy_document=trust)).nothing()
-    account.when(update_assume_role_policy, UpdateAssumeRolePolicy(role_name="a", policy_document=f"{trust} ")).refused(
-        MalformedPolicyDocument, 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:user/alice"'
+
+ARN = "arn:aws:iam::123456789012:user/{}"
+CREATED = CreateUser(user_name="alice")
+RENAMED = UpdateUser(user_name="alice", new_user_name="bob")
+DELETED = DeleteUser(user_name="alice")
+
+
+def trusting(*names: str) -> str:
+    """A trust policy that names these principals."""
+    return msgspec.json.encode(
+        {"Statement": {"Effect": "Allow", "Principal": {"AWS": names}, "Action": "sts:AssumeRole"}}
+    ).decode()
+
+
+def put(document: str) -> UpdateAssumeRolePolicy:
+    return UpdateAssumeRolePolicy(role_name="a", policy_document=document)
+
+
+ALICE = trusting(ARN.format("alice"))
+TRUSTING = (CREATED, role("a", trust=ALICE))  # AIDA1 and AROA1
+
+
+def test_a_role_keeps_the_ids_of_those_whom_its_trust_policy_names(given: Callable[..., Any]) -> None:
+    """The event tells them, beside the document as given."""
+    role_arn = "arn:aws:iam::123456789012:role/a"
+    both = trusting(role_arn, "AIDA1")
+
+    given(CREATED).when(create_role, role("a", trust=ALICE)).then(
+        RoleCreated(
+            role_id="AROA1",
+            role_name="a",
+            path="/",
+            created_at=NOW,
+            assume_role_policy_document=ALICE,
+            principals={ARN.format("alice"): "AIDA1"},
+        )
     )
+    given(*TRUSTING).when(update_assume_role_policy, put(both)).then(
+        AssumeRolePolicyUpdated(
+            role_id="AROA1",
+            role_name="a",
+            policy_document=both,
+            principals={role_arn: "AROA1", "AIDA1": "AIDA1"},
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("later", "shown"),
+    [([], ALICE), ([RENAMED, CREATED], trusting(ARN.format("bob"))), ([DELETED, CREATED], trusting("AIDA1"))],
+)
+def test_a_role_is_shown_with_those_whom_it_trusts_as_they_are_called_now(
+    given: Callable[..., Any], later: list[Command], shown: str
+) -> None:
+    """By whatever read, and in the answer of UpdateRoleDescription, which is an event."""
+    history = given(*TRUSTING, *later)
+    [described] = history.when(
+        update_role_description, UpdateRoleDescription(role_name="a", description="Trusts.")
+    ).events
+
+    assert get_role(history.account, GetRole(role_name="a")).assume_role_policy_document == shown
+    assert [found.assume_role_policy_document for _, found in list_roles(history.account, ListRoles(), "")] == [shown]
+    assert described.assume_role_policy_document == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "later", "again"),
+    [
+        (ALICE, [], ALICE),
+        (ALICE, [RENAMED], trusting(ARN.format("bob"))),
+        (ALICE, [DELETED], trusting("AIDA1")),
+        (ALICE, [DELETED, CREATED], trusting("AIDA1")),
+        (trusting("AIDA1"), [], trusting("AIDA1")),
+        (trusting("AIDA1"), [], ALICE),
+        (trusting("AIDA1"), [DELETED], trusting("AIDA1")),
+        (trusting("AIDA1", ARN.format("alice")), [RENAMED], trusting(ARN.format("bob"), ARN.format("bob"))),
+    ],
+)
+def test_a_trust_policy_can_be_put_again_as_it_is_shown(
+    given: Callable[..., Any], written: str, later: list[Command], again: str
+) -> None:
+    """Nothing changes, also where it names somebody who is gone, and where it is over the quota by now."""
+    low = Quotas(assume_role_policy_size=len(written))
+
+    given(CREATED, role("a", trust=written), *later, quotas=low).when(update_assume_role_policy, put(again)).nothing()
+
+
+@pytest.mark.parametrize("later", [[RENAMED, CREATED], [DELETED, CREATED]])
+def test_the_same_text_that_means_somebody_else_is_another_trust_policy(
+    given: Callable[..., Any], later: list[Command]
+) -> None:
+    """The user who has the name now is meant from then on."""
+    history = given(*TRUSTING, *later)
+
+    history.when(update_assume_role_policy, put(ALICE)).then(
+        AssumeRolePolicyUpdated(
+            role_id="AROA1", role_name="a", policy_document=ALICE, principals={ARN.format("alice"): "AIDA2"}
+        )
+    )
+    shown = get_role(history.also(put(ALICE)).account, GetRole(role_name="a"))
+    assert shown.assume_role_policy_document == ALICE
+    history.when(update_assume_role_policy, put(ALICE)).nothing()
+
+
+@pytest.mark.parametrize(
+    ("later", "again", "named"),
+    [
+        (RENAMED, ALICE, ARN.format("alice")),
+        (DELETED, ALICE, ARN.format("alice")),
+        (DELETED, trusting("AIDA1") + " ", "AIDA1"),
+    ],
+)
+def test_a_trust_policy_that_names_nobody_is_refused(
+    given: Callable[..., Any], later: Command, again: str, named: str
+) -> None:
+    """Be it the text that the role was made with; one that names an id is the role's own only as it is shown."""
+    given(*TRUSTING, later).when(update_assume_role_policy, put(again)).refused(
+        MalformedPolicyDocument, f'Invalid principal in policy: "AWS":"{named}"'
+    )
+
+
+def test_a_trust_policy_from_before_ids_were_kept_is_followed_once_it_is_put_again(given: Callable[..., Any]) -> None:
+    """Until then it is what is written, and can be put again where it names nobody any more."""
+    old = RoleCreated(role_id="AROA9", role_name="a", path="/", created_at=BEFORE, assume_role_policy_document=ALICE)
+    history = given(CREATED, old)
+
+    history.when(update_assume_role_policy, put(ALICE)).then(
+        AssumeRolePolicyUpdated(
+            role_id="AROA9", role_name="a", policy_document=ALICE, principals={ARN.format("alice"): "AIDA1"}
+        )
+    )
+    history.also(RENAMED).when(update_assume_role_policy, put(ALICE)).nothing()
+    assert get_role(history.account, GetRole(role_name="a")).assume_role_policy_document == ALICE
 
 
 # Deletion

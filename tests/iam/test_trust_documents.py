@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from iam.commands import Command
 from iam.errors import LimitExceeded, MalformedPolicyDocument
 from iam.quotas import Quotas
+from iam.relations import TrustPolicy
 from iam.roles import CreateRole, DeleteRole
-from iam.trust_documents import check_trust
-from iam.users import CreateUser, DeleteUser
+from iam.trust_documents import check_trust, shown_trust
+from iam.users import CreateUser, DeleteUser, UpdateUser
 
 ACCOUNT = "123456789012"
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -181,3 +183,112 @@ def test_the_size_of_a_trust_policy_is_counted_without_white_space(given: Callab
     with pytest.raises(LimitExceeded) as refused:
         check_trust(given(quotas=Quotas(assume_role_policy_size=size - 1)).account, with_())
     assert refused.value.message == f"Cannot exceed quota for ACLSizePerRole: {size - 1}"
+
+
+# Whom it names
+
+
+ALICE = f"arn:aws:iam::{ACCOUNT}:user/div/alice"
+READER = f"arn:aws:iam::{ACCOUNT}:role/reader"
+THERE = (CreateUser(user_name="alice", path="/div/"), role("reader"))  # AIDA1 and AROA1
+NOT_FOLLOWED = (
+    "*",
+    ACCOUNT,
+    f"arn:aws:iam::{ACCOUNT}:root",
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/session",
+    "arn:aws:iam::210987654321:user/div/alice",
+)
+
+
+def shown(given: Callable[..., Any], document: str, *later: Command) -> str:
+    """A document that is written while alice and reader are there, as it is shown after what happens then."""
+    history = given(*THERE)
+    trust = TrustPolicy(document, check_trust(history.account, document))
+    return shown_trust(history.also(*later).account, trust)
+
+
+@pytest.mark.parametrize(
+    ("principals", "meant"),
+    [
+        (ALICE, {ALICE: "AIDA1"}),
+        (["AIDA1", "AROA1", "AIDA1"], {"AIDA1": "AIDA1", "AROA1": "AROA1"}),
+        ([READER, *NOT_FOLLOWED, ALICE], {READER: "AROA1", ALICE: "AIDA1"}),
+        (list(NOT_FOLLOWED), {}),
+    ],
+)
+def test_users_and_roles_of_the_account_are_meant_by_their_ids(
+    given: Callable[..., Any], principals: str | list[str], meant: dict[str, str]
+) -> None:
+    """Nobody else is: accounts, sessions and other accounts' users are what is written."""
+    assert check_trust(given(*THERE).account, with_(Principal={"AWS": principals})) == meant
+
+
+NEW_NAME = UpdateUser(user_name="alice", new_user_name="bob")
+NEW_PATH = UpdateUser(user_name="alice", new_path="/")
+GONE = DeleteUser(user_name="alice")
+AGAIN = CreateUser(user_name="alice", path="/div/")
+ROLE_GONE = DeleteRole(role_name="reader")
+ROLE_AGAIN = role("reader")
+
+
+@pytest.mark.parametrize(
+    ("principals", "later", "expected"),
+    [
+        (ALICE, [NEW_NAME], f"arn:aws:iam::{ACCOUNT}:user/div/bob"),
+        (ALICE, [NEW_PATH], f"arn:aws:iam::{ACCOUNT}:user/alice"),
+        (ALICE, [GONE], "AIDA1"),
+        (ALICE, [GONE, AGAIN], "AIDA1"),
+        (ALICE, [NEW_NAME, AGAIN], f"arn:aws:iam::{ACCOUNT}:user/div/bob"),
+        ([ALICE], [GONE], ["AIDA1"]),
+        ([READER, ALICE], [ROLE_GONE], ["AROA1", ALICE]),
+        (READER, [ROLE_GONE, ROLE_AGAIN], "AROA1"),
+        ("AIDA1", [], ALICE),
+        ("AIDA1", [NEW_NAME], f"arn:aws:iam::{ACCOUNT}:user/div/bob"),
+        (["AROA1", ALICE, "AIDA1"], [], [READER, ALICE, ALICE]),
+        ([*NOT_FOLLOWED, ALICE], [GONE, ROLE_GONE], [*NOT_FOLLOWED, "AIDA1"]),
+    ],
+)
+def test_a_principal_is_shown_as_it_is_called_now(
+    given: Callable[..., Any], principals: str | list[str], later: list[Command], expected: str | list[str]
+) -> None:
+    """By its ARN after a new name or path, by its id once it is gone; another one of its name is not meant."""
+    document = with_(Principal={"AWS": principals})
+
+    assert json.loads(shown(given, document, *later)) == json.loads(with_(Principal={"AWS": expected}))
+
+
+@pytest.mark.parametrize("later", [[], [NEW_NAME, UpdateUser(user_name="bob", new_user_name="alice")], [ROLE_GONE]])
+def test_a_trust_policy_stays_as_written_where_nobody_is_called_otherwise(
+    given: Callable[..., Any], later: list[Command]
+) -> None:
+    """Character for character, with its white space and escapes."""
+    document = f" {with_(Principal={'AWS': [ALICE, '*']}, Sid='x')}\n".replace("x", "\\u0078")
+
+    assert shown(given, document, *later) == document
+
+
+def test_only_principals_are_shown_otherwise(given: Callable[..., Any]) -> None:
+    """The same text in a condition or a Sid, and other statements, stay as they are."""
+    condition = {"ArnLike": {"aws:PrincipalArn": [ALICE, "AIDA1"]}, "Bool": {"aws:SecureTransport": True}}
+    service = {**STATEMENT, "Principal": {"Service": "ec2.amazonaws.com"}}
+
+    def document(principal: str) -> str:
+        named = {"AWS": principal, "Service": "ec2.amazonaws.com"}
+        return policy({**STATEMENT, "Sid": ALICE, "Principal": named, "Condition": condition}, service, Id=ALICE)
+
+    assert json.loads(shown(given, document(ALICE), GONE)) == json.loads(document("AIDA1"))
+
+
+def test_a_single_statement_is_no_list_afterwards(given: Callable[..., Any]) -> None:
+    """What need not change stays in its form, and members in their order."""
+    written = f'{{"Statement": {{"Principal": {{"AWS": "{ALICE}"}}, "Action": "sts:AssumeRole", "Effect": "Allow"}}}}'
+
+    assert shown(given, written, GONE) == written.replace(ALICE, "AIDA1").replace(" ", "")
+
+
+def test_a_trust_policy_from_before_ids_were_kept_is_shown_as_written(given: Callable[..., Any]) -> None:
+    """It tells nobody's id."""
+    account = given(*THERE, NEW_NAME).account
+
+    for name in (ALICE, "AIDA1", READER):
+        assert shown_trust(account, TrustPolicy(with_(Principal={"AWS": name}))) == with_(Principal={"AWS": name})

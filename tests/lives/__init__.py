@@ -40,9 +40,10 @@ def document(number: int) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def trust(number: int) -> str:
-    """A trust policy, different for each number."""
-    statement = {"Sid": f"S{number}", "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+def trust(number: int, *principals: str) -> str:
+    """A trust policy, different for each number, that names these principals; everybody if there are none."""
+    named = {"AWS": list(principals) or "*"}
+    statement = {"Sid": f"S{number}", "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": named}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 

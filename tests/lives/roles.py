@@ -1,10 +1,10 @@
-"""Roles, their trust policies, permissions policies, tags and boundary."""
+"""Roles, their trust policies and whom those name, permissions policies, tags and boundary."""
 
 from lives import ADMIN, Life, Questions, document, own, tags, trust
 
 
 def live(account: str) -> Life:
-    """Each of their write actions, and a name that is used again."""
+    """Each of their write actions, and names that are used again: of roles, and of those whom they trust."""
     ops = own(account, "ops")
     yield "CreatePolicy", {"PolicyName": "ops", "PolicyDocument": document(1)}
     yield (
@@ -29,12 +29,24 @@ def live(account: str) -> Life:
     yield "DeleteRolePermissionsBoundary", {"RoleName": "deployer"}
     yield "DeleteRole", {"RoleName": "deployer"}
     yield "CreateRole", {"RoleName": "deployer", "AssumeRolePolicyDocument": trust(4), "Description": "Again."}
+    alice, deployer = (f"arn:aws:iam::{account}:{name}" for name in ("user/alice", "role/deployer"))
+    yield "CreateUser", {"UserName": "alice"}
+    yield "CreateRole", {"RoleName": "reader", "AssumeRolePolicyDocument": trust(5, alice)}
+    yield "UpdateAssumeRolePolicy", {"RoleName": "deployer", "PolicyDocument": trust(6, alice, deployer)}
+    yield "UpdateUser", {"UserName": "alice", "NewUserName": "bob", "NewPath": "/eng/"}
+    yield "CreateUser", {"UserName": "alice"}
+    yield "UpdateAssumeRolePolicy", {"RoleName": "reader", "PolicyDocument": trust(5, alice)}
+    yield "DeleteUser", {"UserName": "bob"}
+    yield "CreateRole", {"RoleName": "runner", "AssumeRolePolicyDocument": trust(7, deployer)}
+    yield "DeleteRole", {"RoleName": "deployer"}
+    yield "UpdateRoleDescription", {"RoleName": "runner", "Description": "Runs."}
+    yield "CreateRole", {"RoleName": "deployer", "AssumeRolePolicyDocument": trust(8)}
 
 
 def questions(account: str) -> Questions:
     """What is asked of each of their read actions."""
     ops = own(account, "ops")
-    roles = [{"RoleName": name} for name in ("deployer", "READER")]
+    roles = [{"RoleName": name} for name in ("deployer", "READER", "runner")]
     return {
         "GetRole": roles,
         "ListRoles": [{}, {"PathPrefix": "/ci/", "MaxItems": "1"}],
