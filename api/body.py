@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from api import connections
 from api.connections import connection_of
-from iam.errors import InvalidInput, MalformedInput, RequestTimeout, RequestTooLarge
+from iam.errors import InvalidInput, MalformedInput, RequestTimeout, RequestTooLarge, ServiceUnavailable
 
 BODY_BYTES_MAX = 1024 * 1024  # aiohttp's own bound on what `read` takes in
 SMALL_BODY_BYTES_MAX = 64 * 1024  # any number of these may arrive at once
@@ -44,6 +44,9 @@ async def read_body(request: web.BaseRequest) -> bytes:
     except TimeoutError:
         seconds = connections.REQUEST_SECONDS_MAX
         raise RequestTimeout(f"The request did not arrive within {seconds:g} seconds.") from None
+    except ServiceUnavailable:
+        connection.drop()
+        raise
     except web.RequestPayloadError as error:
         raise MalformedInput(f"The request body cannot be read: {error}") from None
     except ConnectionError:

@@ -30,6 +30,7 @@ LINGERING_SECONDS_MAX = 1.0  # what is still sent to an answered request is read
 TAKEN_BYTES_MIN = 64 * 1024
 HEADER_BYTES_MAX = 32 * 1024  # of the request line, and of each header
 BODY_BYTES_AHEAD = 64 * 1024  # a little more of a body than this is taken in before a handler asks for it
+SOCKET_BYTES = 64 * 1024  # what the system takes in for us; one that sends fast is read in pieces of about this
 AHEAD_BYTES_MAX = 512 * 1024  # what has arrived of requests that nobody handles yet
 LARGE_BODIES_MAX = 64
 
@@ -109,6 +110,7 @@ class Connection(web.RequestHandler):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._line = cast(asyncio.Transport, transport)  # aiohttp lets go of its own when it begins to close
+        self._line.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
         self.server.count(1)
         self.due = self._time() + REQUEST_SECONDS_MAX
         self._timer = asyncio.get_running_loop().call_at(self.due, self._look)
@@ -142,6 +144,10 @@ class Connection(web.RequestHandler):
         self._ahead = 0
         if self.due == math.inf:  # it came while another one was being answered
             self.due = self._time() + REQUEST_SECONDS_MAX
+
+    def drop(self) -> None:
+        """Close the connection once the request is answered, and take in no more of its body."""
+        self._lingering_time = 0.0  # aiohttp's own
 
     def end(self) -> None:
         """The request is answered, but for sending what there is to be sent."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 import api.connections
 from api.app import build_server
-from api.connections import Connections
+from api.connections import Connection, Connections
 from iam.quotas import Quotas
 from tools.data import MEMORY, DataFolder, open_service
 
@@ -251,6 +251,40 @@ async def test_large_bodies_wait_for_room_and_small_ones_never(
     third.writer.write(large)
     await asyncio.sleep(0.1)
     assert b"MISSING_ACTION" in await third.ask(b"UserName=".ljust(900_000, b"a"))
+
+
+async def test_what_there_is_no_room_for_is_not_taken_in(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
+    """Nobody waits for the rest of it: the connection ends with the answer."""
+    monkeypatch.setattr(api.connections, "LARGE_BODIES_MAX", 0)
+    monkeypatch.setattr(api.connections, "LINGERING_SECONDS_MAX", 3600.0)
+    client = await connect()
+
+    assert (await client.ask(f"{HEAD}Content-Length: 900000\r\n\r\n".encode())).startswith(b"HTTP/1.1 503 ")
+    async with asyncio.timeout(10):
+        await client.rest()
+
+
+@pytest.mark.usefixtures("short")
+async def test_what_a_client_sends_fast_is_taken_in_small_pieces(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
+    """Whoever sends megabytes at once holds up the others no longer than a piece of them takes."""
+    pieces: list[int] = []
+    received = Connection.data_received
+
+    def measured(connection: Connection, data: bytes) -> None:
+        pieces.append(len(data))
+        received(connection, data)
+
+    monkeypatch.setattr(Connection, "data_received", measured)
+    client = await connect()
+    answer = await client.ask(f"{HEAD}Content-Length: 8000000\r\n\r\n".encode() + bytes(8_000_000))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    with suppress(ConnectionError):
+        await client.writer.drain()
+    assert sum(pieces) > 500_000
+    assert max(pieces) <= 2 * api.connections.SOCKET_BYTES
 
 
 async def _large(http: web.BaseRequest) -> web.Response:
