@@ -11,7 +11,7 @@ from typing import Protocol
 
 from eventstore.record import Head, Row, leaf_hash
 
-STORED_PER_PAGE = 5000
+STORED_PER_PAGE = 1000  # so that there is something to read ahead in short ledgers, too
 
 
 class LogError(Exception):
